@@ -9,13 +9,13 @@
  *   `/groups/{id}/accessList`, `/groups/{id}/accessList/{entry}` and `/unauth/controlPlaneIPAddresses`;
  * - `/api/oauth/token` and `/api/oauth/revoke`.
  *
- * It starts with a few projects (`project-1`, ...), the first of which has the cluster `Cluster0` and one entry in its
- * access list. It sends no emails and checks no roles. It is not meant to be reached from other machines.
+ * It starts with a few projects (`project-1`, ...), the first of which has the cluster `Cluster0` and an entry in its
+ * access list. Roles are not checked, and a field that Atlas alone would know is left out.
  *
  * @module
  */
 import { randomBytes, randomUUID } from "node:crypto";
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { arrayBuffer } from "node:stream/consumers";
 import type { ApiKey, ServiceAccount } from "./atlas_fetch.ts";
@@ -137,31 +137,32 @@ export async function serveFakeAtlas(
   const { credentials, requests, answer } = createAtlas(options);
   let url = "";
 
-  async function respond(incoming: IncomingMessage): Promise<[Response, Uint8Array]> {
-    try {
-      const [method, target] = [String(incoming.method), String(incoming.url)];
-      const body = await arrayBuffer(incoming);
-      const request = new Request(new URL(target, url), {
-        method,
-        headers: Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]),
-        // A GET may come with one; a Request cannot hold it.
-        body: /^(GET|HEAD)$/.test(method) || body.byteLength === 0 ? null : body,
-      });
-      const response = answer(request, target, body);
-      return [response, new Uint8Array(await response.arrayBuffer())];
-    } catch (error) {
-      const response = atlasError(500, "UNEXPECTED_ERROR", String(error));
-      return [response, new Uint8Array(await response.arrayBuffer())];
-    }
+  async function receive(incoming: IncomingMessage): Promise<Response> {
+    const [method, target] = [String(incoming.method), String(incoming.url)];
+    const body = await arrayBuffer(incoming);
+    const request = new Request(new URL(target, url), {
+      method,
+      headers: Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]),
+      // A GET may come with one; a Request cannot hold it.
+      body: /^(GET|HEAD)$/.test(method) || body.byteLength === 0 ? null : body,
+    });
+    return answer(request, target, body);
   }
 
-  const server = createServer(async (incoming, outgoing) => {
-    const [response, body] = await respond(incoming);
+  async function send(outgoing: ServerResponse, response: Response): Promise<void> {
     if (response.type === "error") return void outgoing.destroy();
+    const body = new Uint8Array(await response.arrayBuffer());
     outgoing.sendDate = false;
     outgoing.statusCode = response.status;
     for (const [name, value] of response.headers) outgoing.setHeader(name, value);
     outgoing.end(body);
+  }
+
+  const server = createServer((incoming, outgoing) => {
+    receive(incoming)
+      .then((response) => send(outgoing, response))
+      // Also a client that went away in the middle: nobody reads it then.
+      .catch((error) => send(outgoing, atlasError(500, "UNEXPECTED_ERROR", String(error))));
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
