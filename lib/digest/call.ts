@@ -1,4 +1,140 @@
-/**
- * A function with the shape of the global `fetch`. Never `typeof fetch`: Bun's demands `preconnect`.
- */
+import { refusal } from "./refusal.ts";
+
+/** A function with the shape of the global `fetch`. Never `typeof fetch`: Bun's demands `preconnect`. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+
+/** A body that can be sent again. */
+type Replayable = string | Uint8Array<ArrayBuffer> | Blob;
+/** A body that cannot: a `ReadableStream`, or what Node and Deno take for one. */
+type Stream = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/**
+ * One request, normalised once at the door. A layer that is handed a call owns it: it may set headers, and makes a
+ * `copy` of what it sends a second time.
+ */
+export interface Call {
+  /** Without fragment and without a bare `?`, which Node 20 and 22 would not send. */
+  readonly url: URL;
+  readonly init: CallInit;
+}
+
+/** The caller's init with its runtime extras (`dispatcher`, `client`, `proxy`), and what is known for certain. */
+export interface CallInit extends RequestInit {
+  /** As it is sent. */
+  method: string;
+  headers: Headers;
+  body: Replayable | Stream | null;
+  signal: AbortSignal | null;
+  redirect: NonNullable<RequestInit["redirect"]>;
+  /** What a stream needs on Node; nothing else minds. */
+  duplex: "half";
+}
+
+/** What a layer is inside; the doors that users see make the call. */
+export type Send = (call: Call) => Promise<Response>;
+
+/**
+ * Reads the arguments of a fetch. Nothing of the caller's is changed, but a Request's body is used up as by fetch.
+ *
+ * @throws {TypeError} as fetch does; on every runtime for a GET or HEAD with a body and for credentials in the URL,
+ * which Bun would send; and for a plain object as body, of which fetch would send the name
+ */
+export async function toCall(input: string | URL | Request, init: RequestInit = {}): Promise<Call> {
+  const request = typeof input === "object" && "url" in input ? input : undefined;
+  const url = parseUrl(request?.url ?? String(input));
+  const method = sentMethod(init.method ?? request?.method ?? "GET");
+  const headers = new Headers(init.headers ?? request?.headers);
+  const signal = (init.signal === undefined ? request?.signal : init.signal) ?? null;
+  const redirect = init.redirect ?? request?.redirect ?? "follow";
+  const given = init.body ?? null;
+  if ((given ?? request?.body) && /^(GET|HEAD)$/.test(method)) {
+    throw refusal(`Cannot send a body with ${method}: use POST, or put it into the query`);
+  }
+  signal?.throwIfAborted();
+  const body = given === null && request?.body
+    ? new Uint8Array(await request.arrayBuffer())
+    : await replayable(given, headers);
+  const { integrity } = request ?? {};
+  return {
+    url,
+    init: { ...(integrity && { integrity }), ...init, method, headers, body, signal, redirect, duplex: "half" },
+  };
+}
+
+/** A URL without what is not sent, for as long as it names no credentials. */
+export function parseUrl(input: string, base?: URL): URL {
+  // Not with new URL alone: on Node its error shows the input, which may hold a password.
+  const url = URL.canParse(input, base?.href) ? new URL(input, base) : undefined;
+  if (!url || !/^https?:/.test(url.protocol)) throw refusal("Cannot fetch: the URL is not an absolute HTTP URL");
+  if (url.username || url.password) {
+    throw refusal(`Cannot fetch from ${url.host}: its URL holds a user name or password. Remove them`);
+  }
+  url.hash = "";
+  if (!url.search) url.search = "";
+  return url;
+}
+
+/** Bun sends `patch` as PATCH where others send it as it is: a Request tells, and refuses CONNECT and the like. */
+function sentMethod(method: string): string {
+  const isStandard = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/.test(method);
+  return isStandard ? method : new Request("http://localhost", { method }).method;
+}
+
+/** Bytes in place of what the caller could change, or what fetch would serialise with another boundary each time. */
+async function replayable(body: NonNullable<RequestInit["body"]> | null, headers: Headers): Promise<CallInit["body"]> {
+  if (body === null || typeof body === "string" || body instanceof Blob || isStream(body)) {
+    return body;
+  }
+  if (/^\[object (Object|Array)]$/.test(Object.prototype.toString.call(body))) {
+    throw refusal("Cannot send an object as body: use JSON.stringify");
+  }
+  const serialised = new Response(body);
+  const type = serialised.headers.get("content-type"); // before the body is read, or Bun forgets it
+  if (type && !headers.has("content-type")) headers.set("content-type", type);
+  return new Uint8Array(await serialised.arrayBuffer());
+}
+
+/** Whether a body can be sent once only. */
+export function isStream(body: unknown): body is Stream {
+  return typeof body === "object" && body !== null && (body instanceof ReadableStream || Symbol.asyncIterator in body);
+}
+
+/** The same call with headers of its own, and with changes. */
+export function copy({ url, init }: Call, changes?: Partial<CallInit>): Call {
+  return { url, init: { ...init, headers: new Headers(init.headers), ...changes } };
+}
+
+/**
+ * Refuses a header that the layer sets itself.
+ *
+ * @throws {TypeError} if the call has an `Authorization` header
+ */
+export function assertUnsigned(call: Call): Call {
+  if (!call.init.headers.has("authorization")) return call;
+  throw refusal("Cannot send your Authorization header: this fetch sets its own. Remove it, or use plain fetch");
+}
+
+/** Sends a call by a fetch or, if there is none, the global one of this moment. */
+export function transmit(fetch: Fetch | undefined, { url, init }: Call): Promise<Response> {
+  return (fetch ?? globalThis.fetch)(url.href, init);
+}
+
+const LONGEST_DISCARD = 64 * 1024; // bytes
+
+/**
+ * Ends a response that nobody will see, so that its connection can be used again.
+ *
+ * Node gives the socket back one turn of the event loop after the body was read to its end; cancelling closes it.
+ *
+ * @throws the signal's reason if the call was aborted meanwhile
+ */
+export async function discard({ body }: Response, { init: { signal } }: Call): Promise<void> {
+  try {
+    let left = LONGEST_DISCARD;
+    for await (const chunk of body ?? []) if ((left -= chunk.length) < 0) break; // which cancels
+  } catch {
+    // A body that breaks off was not wanted anyway.
+  }
+  await new Promise((resolve) => setTimeout(resolve));
+  signal?.throwIfAborted();
+}

@@ -1,0 +1,200 @@
+/** What a response says of its failure. */
+export interface AtlasErrorFacts {
+  code?: string | undefined;
+  detail?: string | undefined;
+  reason?: string | undefined;
+  parameters?: unknown[] | undefined;
+  fields?: { field: string; description: string }[] | undefined;
+  hint?: string | undefined;
+}
+
+const LONGEST_BODY = 256 * 1024; // bytes
+const LONGEST_DETAIL = 500; // characters
+
+/**
+ * A call that the server refused, with what it said and what to do about it.
+ *
+ * The message is one line: status, code, path, detail, fields, hint. What looks like credentials in the server's words
+ * is masked. Properties that the server did not fill are absent.
+ */
+export class AtlasError extends Error {
+  static {
+    this.prototype.name = "AtlasError";
+  }
+
+  /** Of the response: 403. */
+  status: number;
+  /** `errorCode` of Atlas, `error` of OAuth, else the header `X-Error-Code`: `IP_ADDRESS_NOT_ON_ACCESS_LIST`. */
+  declare code?: string;
+  /** What went wrong, in the server's words. */
+  declare detail?: string;
+  /** The status in words. */
+  declare reason?: string;
+  /** What the detail was made from. */
+  declare parameters?: unknown[];
+  /** What is wrong with the body that was sent, field by field. */
+  declare fields?: { field: string; description: string }[];
+  /** What to do about it, in a sentence. */
+  declare hint?: string;
+  /** Not enumerable; its body has been read. */
+  declare response: Response;
+
+  /**
+   * @param response The refusal
+   * @param facts What it says
+   * @param place Where it was asked for
+   * @default {the path of the response's URL}
+   */
+  constructor(response: Response, facts: AtlasErrorFacts, place: string = pathOf(response)) {
+    super(messageOf(response, facts, place));
+    this.status = response.status;
+    for (const [name, value] of Object.entries(facts)) {
+      if (value !== undefined) Object.assign(this, { [name]: value });
+    }
+    Object.defineProperty(this, "response", { value: response });
+  }
+}
+
+/**
+ * The response if its status is 200 to 299, else an `AtlasError` with what its body says.
+ *
+ * @param response What a fetch gave, awaited or not
+ * @throws {AtlasError} for any other status. At most 256 KiB of the body are read
+ *
+ * @example
+ * ```ts no-eval
+ * import { atlasFetch, ensureOk } from "atlas-fetch";
+ *
+ * const response = await ensureOk(atlasFetch("/groups"));
+ * console.log(await response.json());
+ * ```
+ */
+export async function ensureOk(response: Response | Promise<Response>): Promise<Response> {
+  const answer = await response;
+  if (answer.ok) return answer;
+  throw await atlasError(answer);
+}
+
+/** The error that a response stands for. Reads its body. */
+export async function atlasError(response: Response, place?: string): Promise<AtlasError> {
+  const facts = factsOf(await readText(response), response.headers);
+  return new AtlasError(response, { ...facts, hint: hintOf(response, facts) }, place);
+}
+
+/** At most 256 KiB of a body as text, or what came of it before it broke off. */
+export async function readText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let left = LONGEST_BODY;
+  try {
+    for await (const chunk of response.body ?? []) {
+      text += decoder.decode(chunk.subarray(0, left), { stream: true });
+      if ((left -= chunk.length) < 0) break; // which cancels
+    }
+  } catch {
+    // What it says so far, and the headers, are better than an error about an error.
+  }
+  return text + decoder.decode();
+}
+
+function pathOf({ url }: Response): string {
+  return url === "" ? "" : new URL(url).pathname;
+}
+
+function messageOf({ status, statusText }: Response, facts: AtlasErrorFacts, place: string): string {
+  const fields = facts.fields?.map(({ field, description }) => `${field}: ${description}`).join("; ");
+  const said = [facts.detail ?? facts.reason, fields, facts.hint]
+    .filter((text) => text !== undefined && text !== "")
+    .map((text) => cut(text ?? "", LONGEST_DETAIL).replace(/\.\s*$/, ""));
+  const head = [status, cut(facts.code ?? statusText, 100), place && `at ${place}`].filter(Boolean).join(" ");
+  const message = said.length === 0 ? head : `${head}: ${said.join(". ")}`;
+  return masked(message).replace(/[\s\p{Cc}\p{Cf}]+/gu, " ");
+}
+
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length)}…` : text;
+}
+
+/** Servers and proxies may quote the Authorization header that they refuse. */
+function masked(text: string): string {
+  return text
+    .replace(/\b(basic|bearer)\s+(?!auth|token|realm)[\w.~+/=-]+/gi, "$1 ***")
+    .replace(/\b(digest)\s+[\w*-]+\s*=[^]*/gi, "$1 ***");
+}
+
+/** The value of a text that may be JSON, undefined if it is not, with what looks like credentials masked. */
+function parseMasked(text: string): unknown {
+  try {
+    return JSON.parse(text, (_name, value: unknown) => typeof value === "string" ? masked(value) : value);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A member of what may be an object. */
+export function memberOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+function stringMember(value: unknown, name: string): string | undefined {
+  const member = memberOf(value, name);
+  return typeof member === "string" && member !== "" ? member : undefined;
+}
+
+function factsOf(text: string, headers: Headers): AtlasErrorFacts {
+  const body = parseMasked(text);
+  const oauth = stringMember(body, "error"); // Atlas has the status there, a number
+  const parameters = memberOf(body, "parameters");
+  const fields = memberOf(memberOf(body, "badRequestDetail"), "fields");
+  return {
+    code: stringMember(body, "errorCode") ?? oauth ?? (masked(headers.get("x-error-code") ?? "") || undefined),
+    detail: stringMember(body, "detail") ?? stringMember(body, "error_description") ?? plainText(text, body),
+    reason: stringMember(body, "reason"),
+    parameters: Array.isArray(parameters) ? parameters : undefined,
+    fields: Array.isArray(fields)
+      ? fields.map((item: unknown) => ({
+        field: stringMember(item, "field") ?? "",
+        description: stringMember(item, "description") ?? "",
+      }))
+      : undefined,
+  };
+}
+
+/** What a body says that is not JSON: a proxy's text, or the title of a page. */
+function plainText(text: string, body: unknown): string | undefined {
+  if (body !== undefined && typeof body !== "string") return undefined;
+  // Bounded, or a page of nothing but "<title" would take quadratic time.
+  const title = /<title[^>]{0,99}>([^<]{1,499})/i.exec(text)?.[1];
+  if (title === undefined && /^\s*</.test(text)) return undefined;
+  return masked(title ?? body ?? text).trim().slice(0, LONGEST_DETAIL) || undefined;
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  USER_UNAUTHORIZED: "The credentials are right, but a role is missing: grant it to this API key or service account",
+  ORG_REQUIRES_ACCESS_LIST:
+    "The organization requires an IP access list: add your address to the access list of this API key",
+  RESOURCE_REQUIRES_ACCESS_LIST:
+    "This resource requires an IP access list: add your address to the access list of this API key",
+  INVALID_VERSION_DATE:
+    'Ask for a version such as "2025-03-12" with the option version, and remove an Accept header of your own',
+  VERSION_GONE: 'This version of the resource was removed: set the option version to a newer one, such as "2025-03-12"',
+  invalid_client: "Check the client id and secret: the secret may have expired, or belong to another host",
+};
+
+function hintOf(response: Response, { code = "", detail = "", parameters = [] }: AtlasErrorFacts): string | undefined {
+  const { status, headers, url } = response;
+  if (code === "IP_ADDRESS_NOT_ON_ACCESS_LIST") {
+    const address = `${parameters[0] ?? detail}`.match(/[\da-f]*[.:][\da-f.:]*[\da-f]/i)?.[0];
+    return `Add ${address ?? "your address"} to the access list of this API key`;
+  }
+  if (status === 429 || code.startsWith("RATE_LIMITED")) {
+    const wait = headers.get("retry-after");
+    const share = pathOf(response).includes("/oauth/") ? ", and share tokens between processes with a tokenStore" : "";
+    return `Wait ${/^\d{1,9}$/.test(wait ?? "") ? `${wait} s` : "a minute"} before the next call${share}`;
+  }
+  if (status === 401 && code !== "USER_UNAUTHORIZED" && /digest/i.test(headers.get("www-authenticate") ?? "")) {
+    const host = url && ` and that they belong to ${new URL(url).host}`;
+    return `Check the public and the private key${host}: nobody was signed in`;
+  }
+  return Object.hasOwn(HINTS, code) ? HINTS[code] : undefined;
+}

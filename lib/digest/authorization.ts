@@ -1,0 +1,89 @@
+import type { DigestChallenge } from "./challenge.ts";
+import { hexDigest, utf8ByteString } from "./hash.ts";
+
+/** What is asked for, by whom, and what makes the answer differ from the last one. */
+export interface DigestRequest {
+  username: string;
+  password: string;
+  /** The method exactly as it is sent. */
+  method: string;
+  /** The request target: path and query, as on the wire. */
+  uri: string;
+  /** How many requests this nonce has signed, this one counted: from 1. */
+  count: number;
+  cnonce: string;
+  /** What is sent; hashed for `auth-int` only. */
+  body?: string | Uint8Array | undefined;
+}
+
+/** Signs the requests that answer one challenge with one cnonce. */
+export type Signer = (request: Omit<DigestRequest, "username" | "password" | "cnonce">) => string;
+
+/**
+ * The `Authorization` value that answers a Digest challenge (RFC 7616 section 3.4; RFC 2069 where it offers no qop).
+ *
+ * Realm, nonce and opaque are taken as byte strings, one character a byte, as fetch delivers them; user name, password
+ * and a string body as UTF-8. The value is a byte string too, fit for `Headers`.
+ *
+ * @throws {TypeError} if the user name or the password holds CR, LF or NUL, or the platform refuses the hash
+ *
+ * @example
+ * ```ts
+ * import { digestAuthorization, findDigestChallenge, parseChallenges } from "atlas-fetch/digest";
+ *
+ * const challenge = findDigestChallenge(parseChallenges('Digest realm="a", nonce="b", qop="auth"'));
+ * if (challenge) {
+ *   const request = { username: "u", password: "p", method: "GET", uri: "/", count: 1, cnonce: "c" };
+ *   console.log(digestAuthorization(challenge, request));
+ * }
+ * ```
+ */
+export function digestAuthorization(challenge: DigestChallenge, request: DigestRequest): string {
+  assertCredentials({ username: request.username, password: request.password });
+  return createSigner(challenge, request)(request);
+}
+
+/**
+ * Refuses credentials that would end the header field, or be cut by servers written in C.
+ *
+ * @throws {TypeError} that names the credential which holds CR, LF or NUL, or is no string
+ */
+export function assertCredentials(credentials: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(credentials)) {
+    if (typeof value !== "string" || /[\r\n\0]/.test(value)) {
+      throw new TypeError(`Cannot authenticate: ${name} is not a string without line breaks and NUL. Trim it`);
+    }
+  }
+}
+
+/** Hashes once what stays the same from one request to the next. */
+export function createSigner(
+  { realm, nonce, opaque, algorithm, hash, session, qop, userhash }: DigestChallenge,
+  credentials: Pick<DigestRequest, "username" | "password" | "cnonce">,
+): Signer {
+  const { cnonce } = credentials;
+  const username = utf8ByteString(credentials.username);
+  let ha1 = hexDigest(hash, `${username}:${realm}:${utf8ByteString(credentials.password)}`);
+  if (session) ha1 = hexDigest(hash, `${ha1}:${nonce}:${cnonce}`);
+
+  // The name is hashed in the header only: A1 holds the plain one (RFC 7616 section 3.4.4).
+  const name = userhash ? hexDigest(hash, `${username}:${realm}`) : username;
+  let constant = `Digest username=${quoted(name)}, realm=${quoted(realm)}, nonce=${quoted(nonce)}`;
+  if (algorithm !== undefined) constant += `, algorithm=${algorithm}`;
+  if (opaque !== undefined) constant += `, opaque=${quoted(opaque)}`;
+  if (userhash) constant += ", userhash=true";
+  if (qop || session) constant += `, cnonce=${quoted(cnonce)}`;
+  if (qop) constant += `, qop=${qop}`;
+
+  return ({ method, uri, count, body = "" }) => {
+    const bytes = typeof body === "string" ? utf8ByteString(body) : body;
+    const a2 = `${method}:${uri}${qop === "auth-int" ? `:${hexDigest(hash, bytes)}` : ""}`;
+    const nc = count.toString(16).padStart(8, "0");
+    const response = hexDigest(hash, `${ha1}:${nonce}:${qop ? `${nc}:${cnonce}:${qop}:` : ""}${hexDigest(hash, a2)}`);
+    return `${constant}${qop ? `, nc=${nc}` : ""}, uri=${quoted(uri)}, response="${response}"`;
+  };
+}
+
+function quoted(value: string): string {
+  return `"${value.replace(/["\\]/g, "\\$&")}"`;
+}

@@ -1,0 +1,208 @@
+import { randomUUID } from "node:crypto";
+import { assertCredentials, createSigner, type Signer } from "./authorization.ts";
+import {
+  assertUnsigned,
+  type Call,
+  copy,
+  discard,
+  type Fetch,
+  isStream,
+  parseUrl,
+  type Send,
+  toCall,
+  transmit,
+} from "./call.ts";
+import { type DigestChallenge, findDigestChallenge, parseChallenges } from "./challenge.ts";
+import { refusal } from "./refusal.ts";
+
+/** A challenge being answered. */
+interface Session {
+  challenge: DigestChallenge;
+  /** Shared with every other answer to the same nonce and opaque. */
+  series: Series;
+  sign: Signer;
+}
+
+interface Series {
+  key: string;
+  count: number;
+}
+
+/** What is remembered of an origin. */
+interface Origin {
+  /** Signs the next request at once: the server has accepted it. */
+  kept?: Session | undefined;
+  /** By key, the one used last at the end. */
+  series: Map<string, Series>;
+}
+
+const REMEMBERED_SERIES = 64;
+const LARGE_BODY = 16 * 1024; // bytes
+const MOST_REQUESTS = 6; // for one URL: the first, one with the fresh nonce, four more if that was stale
+const MOST_REDIRECTS = 20;
+
+/**
+ * A fetch that answers Digest challenges (RFC 7616, 2617 and 2069) of the origin of the URL it is given.
+ *
+ * The first call to an origin takes two round trips; then the nonce is kept and each call is signed at once. A 401
+ * that cannot be answered is returned as it came. What differs from fetch: redirects are followed here, so that each
+ * is signed for its own URI, and to another origin without credentials; a body over 16 KiB waits until a bodyless GET
+ * has brought a challenge, and a stream always does, since it can be sent only once; a Request's body is read into
+ * memory.
+ *
+ * @param options.username Sent as UTF-8
+ * @param options.password Sent only hashed
+ * @param options.fetch What sends the requests
+ * @default {globalThis.fetch, looked up at each request}
+ * @throws {TypeError} if the user name or the password holds CR, LF or NUL. The calls reject with a `TypeError` for
+ * a caller's `Authorization` header, a GET with a body, and a stream where the server only takes `auth-int` or answers
+ * with a redirect that keeps the body; for the rest, as fetch does
+ *
+ * @example
+ * ```ts no-eval
+ * import { createDigestFetch } from "atlas-fetch/digest";
+ *
+ * const fetch = createDigestFetch({ username: "ada", password: "lovelace" });
+ * const response = await fetch("http://192.0.2.1/axis-cgi/param.cgi?action=list");
+ * console.log(response.status, await response.text());
+ * ```
+ */
+export function createDigestFetch(
+  options: { username: string; password: string; fetch?: Fetch | undefined },
+): Fetch {
+  const send = createDigestSend(options);
+  return async (input, init) => await send(assertUnsigned(await toCall(input, init)));
+}
+
+/** `createDigestFetch` behind the door. */
+export function createDigestSend(
+  { username, password, fetch }: Parameters<typeof createDigestFetch>[0],
+): Send {
+  assertCredentials({ username, password });
+  const origins = new Map<string, Origin>();
+
+  return async ({ url, init }) => {
+    if (init.redirect !== "follow") return await exchange({ url, init });
+    let call: Call = { url, init: { ...init, redirect: "manual" } };
+    for (let redirects = 0;; redirects++) {
+      const response = await exchange(call);
+      const next = redirected(call, response);
+      if (!next) return redirects === 0 ? response : markRedirected(response);
+      if (redirects === MOST_REDIRECTS) throw refusal(`Cannot follow more than ${MOST_REDIRECTS} redirects`);
+      await discard(response, call);
+      if (next.url.origin !== url.origin) {
+        // Unsigned from here on, even if it leads back: the native fetch knows nothing of us.
+        return markRedirected(await transmit(fetch, copy(next, { redirect: "follow" })));
+      }
+      call = next;
+    }
+  };
+
+  /** Asks for one URL: the flow of RFC 7616 section 3.2 from top to bottom. */
+  async function exchange(call: Call): Promise<Response> {
+    const { url, init } = call;
+    let origin = origins.get(url.origin);
+    if (!origin) origins.set(url.origin, origin = { series: new Map() });
+    const stream = isStream(init.body);
+    let session = origin.kept;
+    let fresh = false; // no request signed by the session has been accepted yet
+    let asking = stream || (!session && isLarge(init.body));
+    for (let sent = 1;; sent++) {
+      const attempt = asking ? bodyless(call) : sent === 1 ? call : copy(call);
+      if (!asking) await authorize(attempt, session, origin);
+      const response = await transmit(fetch, attempt);
+      if (response.status === 401) {
+        const fields = response.headers.get("www-authenticate");
+        const challenge = findDigestChallenge(parseChallenges(fields ?? ""));
+        const isFinal = (stream && !asking) || (fresh && !(challenge?.stale && sent < MOST_REQUESTS));
+        if (!challenge || isFinal) {
+          // Without any challenge it is a role that is missing. With one, the next call asks before it signs:
+          // lockouts count the signed tries.
+          if (fresh) origin.kept = fields === null ? session : undefined;
+          return response;
+        }
+        session = open(challenge, origin);
+        fresh = true;
+      } else if (!asking) {
+        const nonce = session && nextNonce(response);
+        if (session && nonce) origin.kept = open({ ...session.challenge, nonce }, origin);
+        else if (fresh) origin.kept = session;
+        return response;
+      }
+      asking = false;
+      await discard(response, call);
+    }
+  }
+
+  function open(challenge: DigestChallenge, origin: Origin): Session {
+    const key = JSON.stringify([challenge.nonce, challenge.opaque]);
+    const series = origin.series.get(key) ?? { key, count: 0 };
+    remember(series, origin);
+    return { challenge, series, sign: createSigner(challenge, { username, password, cnonce: randomUUID() }) };
+  }
+}
+
+function remember(series: Series, { series: all }: Origin): void {
+  all.delete(series.key);
+  all.set(series.key, series);
+  for (const oldest of all.keys()) if (all.size > REMEMBERED_SERIES) all.delete(oldest);
+}
+
+/** Signs a call with the next count of the session; without one, it goes unsigned. */
+async function authorize({ url, init }: Call, session: Session | undefined, origin: Origin): Promise<void> {
+  init.headers.delete("authorization"); // of an earlier try of the same call
+  if (!session) return;
+  const { challenge, series, sign } = session;
+  let body: Uint8Array | undefined;
+  if (challenge.qop === "auth-int") {
+    if (isStream(init.body)) {
+      throw refusal("Cannot hash a stream, but the server only takes qop auth-int. Read it first");
+    }
+    body = new Uint8Array(await new Response(init.body).arrayBuffer());
+  }
+  remember(series, origin);
+  const uri = url.pathname + url.search;
+  init.headers.set("authorization", sign({ method: init.method, uri, count: ++series.count, body }));
+}
+
+/** The nonce for the next request (RFC 7616 section 3.5). */
+function nextNonce({ headers }: Response): string | undefined {
+  const info = headers.get("authentication-info");
+  return info === null ? undefined : parseChallenges(`Digest ${info}`)[0]?.params.nextnonce;
+}
+
+/** Asks for the challenge in place of a call whose body must not be sent in vain. */
+function bodyless(call: Call): Call {
+  const asking = copy(call, { method: "GET", body: null, redirect: "manual" });
+  removeFields(asking, /^(authorization$|content-|if-|range$)/);
+  return asking;
+}
+
+/** Where a response leads, as the fetch standard's HTTP-redirect fetch has it; undefined if nowhere. */
+function redirected(call: Call, { status, headers }: Response): Call | undefined {
+  const location = [301, 302, 303, 307, 308].includes(status) ? headers.get("location") : null;
+  if (location === null) return undefined;
+  const url = parseUrl(location, call.url);
+  const { method, body } = call.init;
+  const toGet = status === 303 ? method !== "HEAD" : status < 303 && method === "POST";
+  if (!toGet && isStream(body)) {
+    throw refusal(`Cannot follow the ${status} to ${url.href}: the stream has been sent already. Send it there`);
+  }
+  const next = copy({ url, init: call.init }, toGet ? { method: "GET", body: null } : {});
+  if (toGet) removeFields(next, /^content-/);
+  if (url.origin !== call.url.origin) removeFields(next, /^(authorization|cookie|host|proxy-authorization)$/);
+  return next;
+}
+
+function removeFields({ init: { headers } }: Call, names: RegExp): void {
+  for (const name of [...headers.keys()]) if (names.test(name)) headers.delete(name);
+}
+
+/** Says what fetch says of a response after redirects. */
+function markRedirected(response: Response): Response {
+  return Object.defineProperty(response, "redirected", { value: true });
+}
+
+function isLarge(body: Call["init"]["body"]): boolean {
+  return body !== null && !isStream(body) && new Blob([body]).size > LARGE_BODY;
+}

@@ -1,0 +1,177 @@
+import { AtlasError, ensureOk, memberOf, readText } from "./atlas_error.ts";
+import { assertCredentials } from "./digest/authorization.ts";
+import { type Fetch, parseUrl } from "./digest/call.ts";
+import { utf8ByteString } from "./digest/hash.ts";
+import { refusal } from "./digest/refusal.ts";
+
+/** Gives an access token: the one it has or, where that ends soon or was refused, a new one. */
+export type TokenSource = (
+  options?: { refused?: string | undefined /* the token that got a 401 */; signal?: AbortSignal | undefined },
+) => Promise<string>;
+
+/** Where processes share an access token. A Map works (the value holds its end too); so do Redis, Deno KV, a file. */
+export interface TokenStore {
+  get(key: string): Promise<string | undefined> | string | undefined;
+  set(key: string, value: string, expiresInSeconds: number): Promise<unknown> | unknown;
+}
+
+interface Token {
+  token: string;
+  /** When it ends, in ms since 1970. */
+  end: number;
+}
+
+const RENEWED_BEFORE_END = 60_000; // ms
+const DEFAULT_LIFETIME = 3600; // seconds, as Atlas says
+const STORE_PATIENCE = 2000; // ms
+
+/**
+ * The access tokens of a service account, minted by the OAuth client credentials grant (RFC 6749 section 4.4).
+ *
+ * A token serves until 60 s before its end; whoever asks meanwhile waits for the same mint. A failed mint is not
+ * remembered. A store that throws, returns rubbish or is silent for 2 s is passed over.
+ *
+ * @param options.clientId `mdb_sa_id_...`
+ * @param options.clientSecret `mdb_sa_sk_...`; sent to the token URL only
+ * @param options.tokenUrl Where tokens are minted
+ * @default {"https://cloud.mongodb.com/api/oauth/token"}
+ * @param options.store Shares the token between processes: Atlas allows 50 mints a minute and 100 live tokens
+ * @param options.fetch What sends the requests
+ * @default {globalThis.fetch, looked up at each request}
+ * @throws {TypeError} if a credential is empty, holds a line break or NUL, or the id holds `:`. The source rejects with
+ * an `AtlasError` if the mint is refused, redirected or brings no token
+ *
+ * @example
+ * ```ts no-eval
+ * import { createTokenSource } from "atlas-fetch";
+ *
+ * const token = createTokenSource({ clientId: "mdb_sa_id_...", clientSecret: "mdb_sa_sk_..." });
+ * console.log((await token()).length);
+ * ```
+ */
+export function createTokenSource(options: {
+  clientId: string;
+  clientSecret: string;
+  tokenUrl?: string | URL | undefined;
+  store?: TokenStore | undefined;
+  fetch?: Fetch | undefined;
+}): TokenSource {
+  const { clientId, clientSecret, store, fetch } = options;
+  assertCredentials({ clientId, clientSecret });
+  if (clientId === "" || clientSecret === "") {
+    throw new TypeError("Cannot mint tokens: clientId or clientSecret is empty");
+  }
+  if (clientId.includes(":")) {
+    throw new TypeError("Cannot mint tokens: clientId holds a colon, which Basic cannot carry");
+  }
+  const tokenUrl = parseUrl(String(options.tokenUrl ?? "https://cloud.mongodb.com/api/oauth/token")).href;
+  assertSecure(tokenUrl);
+  const key = `${tokenUrl} ${clientId}`;
+  let held: Token | undefined;
+  let renewal: Promise<Token> | undefined;
+
+  return async ({ refused, signal } = {}) => {
+    signal?.throwIfAborted();
+    for (let again = false;; again = true) {
+      if (held && serves(held, refused)) return held.token;
+      renewal ??= renew(refused).finally(() => renewal = undefined);
+      const { token } = await unlessAborted(renewal, signal);
+      // A renewal that began before the refusal may have brought just that token.
+      if (token !== refused || again) return token;
+    }
+  };
+
+  async function renew(refused: string | undefined): Promise<Token> {
+    const stored = store && readToken(await patiently(() => store.get(key)));
+    if (stored && serves(stored, refused)) return held = stored;
+    held = undefined;
+    const minted = await mint();
+    const seconds = Math.floor((minted.end - Date.now()) / 1000);
+    if (store && serves(minted)) await patiently(() => store.set(key, JSON.stringify(minted), seconds));
+    return held = minted;
+  }
+
+  async function mint(): Promise<Token> {
+    const asked = Date.now();
+    const response = await requestToken();
+    const body = parseJson(await readText(response));
+    const token = memberOf(body, "access_token");
+    if (!isToken(token)) throw refusal(new AtlasError(response, { detail: "The answer holds no usable access token" }));
+    const seconds = Number(memberOf(body, "expires_in") ?? DEFAULT_LIFETIME);
+    return { token, end: asked + (Number.isFinite(seconds) ? seconds : DEFAULT_LIFETIME) * 1000 };
+  }
+
+  async function requestToken(): Promise<Response> {
+    // RFC 6749 section 2.3.1 would have the id form-encoded; Atlas wants `_` as it stands.
+    const authorization = `Basic ${btoa(utf8ByteString(`${clientId}:${clientSecret}`))}`;
+    const headers = { authorization, accept: "application/json", "content-type": "application/x-www-form-urlencoded" };
+    const body = "grant_type=client_credentials";
+    try {
+      const fetched = (fetch ?? globalThis.fetch)(tokenUrl, { method: "POST", headers, body, redirect: "manual" });
+      return await ensureOk(fetched);
+    } catch (error) {
+      if (error instanceof AtlasError) throw refusal(error);
+      throw refusal(`Cannot get an access token: ${new URL(tokenUrl).host} did not answer`, { cause: error });
+    }
+  }
+}
+
+/**
+ * Refuses to send credentials where others can read them.
+ *
+ * @throws {TypeError} unless the URL is `https:`, or `http:` of this machine
+ */
+export function assertSecure(url: string): void {
+  const { protocol, hostname, origin } = new URL(url);
+  const isLoopback = /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
+  if (protocol === "https:" || (protocol === "http:" && isLoopback)) return;
+  throw new TypeError(`Cannot send credentials to ${origin}: use https:, since http: is for loopback only`);
+}
+
+/** Whether a token may be handed out: not refused, and not about to end. */
+function serves({ token, end }: Token, refused?: string): boolean {
+  return token !== refused && end - Date.now() > RENEWED_BEFORE_END;
+}
+
+/** Whether a header can hold it (RFC 6750 section 2.1). */
+function isToken(token: unknown): token is string {
+  return typeof token === "string" && /^[\x21-\x7e]+$/.test(token);
+}
+
+function readToken(value: string | undefined): Token | undefined {
+  const stored = parseJson(value);
+  const token = memberOf(stored, "token");
+  const end = memberOf(stored, "end");
+  return isToken(token) && typeof end === "number" ? { token, end } : undefined;
+}
+
+function parseJson(text: unknown): unknown {
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a store answers, or undefined if it fails or takes too long. */
+async function patiently<T>(ask: () => T | Promise<T>): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const silence = new Promise<undefined>((resolve) => timer = setTimeout(() => resolve(undefined), STORE_PATIENCE));
+  try {
+    return await Promise.race([ask(), silence]);
+  } catch {
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The promise, or the signal's reason if that comes first; the promise goes on for others. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

@@ -1,0 +1,39 @@
+/**
+ * fetch for the MongoDB Atlas Administration API, and for any server that wants Digest authentication.
+ *
+ * @example
+ * ```ts no-eval
+ * import { atlasFetch } from "atlas-fetch";
+ *
+ * // MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY are set
+ * const response = await atlasFetch("/groups");
+ * console.log(await response.json());
+ * ```
+ *
+ * @module
+ */
+export { AtlasError, type AtlasErrorFacts, ensureOk } from "./lib/atlas_error.ts";
+export {
+  type ApiKey,
+  type AtlasFetch,
+  atlasFetch,
+  type AtlasFetchOptions,
+  type AtlasRequestInit,
+  createAtlasFetch,
+  type ServiceAccount,
+} from "./lib/atlas_fetch.ts";
+export { createBearerFetch } from "./lib/bearer_fetch.ts";
+export {
+  type Challenge,
+  createDigestFetch,
+  digestAuthorization,
+  type DigestChallenge,
+  type DigestRequest,
+  type Fetch,
+  findDigestChallenge,
+  type HashName,
+  parseChallenges,
+} from "./lib/digest/mod.ts";
+export { paginate } from "./lib/paginate.ts";
+export { createRetryFetch, type RetryOptions } from "./lib/retry_fetch.ts";
+export { createTokenSource, type TokenSource, type TokenStore } from "./lib/token_source.ts";
