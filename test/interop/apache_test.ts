@@ -9,39 +9,25 @@ import { ann, startApache } from "./servers.ts";
 
 const algorithm = "MD5";
 
-await whereInstalled("createDigestFetch() works with Apache", [
-  "apache2",
-  "curl",
-], async () => {
+await whereInstalled("createDigestFetch() works with Apache", ["apache2", "curl"], async () => {
   const { port, stop } = await startApache();
   after(stop);
   const apache = { port, algorithm };
 
   testDigest({ ...apache, name: "Apache", path: "/protected/echo" });
-  testDigest({
-    ...apache,
-    name: "Apache beside Basic",
-    path: "/beside-basic/echo",
-  });
+  testDigest({ ...apache, name: "Apache beside Basic", path: "/beside-basic/echo" });
 
   test("createDigestFetch() passes over the Basic that Apache offers on the same URL", () =>
     withFront(apache, async (front) => {
       await readOk(createDigestFetch(ann)(`${front.url}/beside-basic/echo`));
-      const schemes = front.exchanges[0]?.challenges.map((challenge) =>
-        challenge.split(" ")[0]
-      );
+      const schemes = front.exchanges[0]?.challenges.map((challenge) => challenge.split(" ")[0]);
       assert.deepEqual(schemes?.sort(), ["Basic", "Digest"]);
     }));
 
   test("createDigestFetch() signs a query with a backslash as Apache reads it", () =>
     withFront(apache, async (front) => {
-      const response = await createDigestFetch(ann)(
-        `${front.url}/protected/echo?a=\\b`,
-      );
-      assert.equal(
-        decodeURIComponent(response.headers.get("echo-query") ?? ""),
-        "a=\\b",
-      );
+      const response = await createDigestFetch(ann)(`${front.url}/protected/echo?a=\\b`);
+      assert.equal(decodeURIComponent(response.headers.get("echo-query") ?? ""), "a=\\b");
       await readOk(Promise.resolve(response));
     }));
 
@@ -66,19 +52,11 @@ await whereInstalled("createDigestFetch() works with Apache", [
     withFront(apache, async (front) => {
       const fetch = createDigestFetch(ann);
       for (let call = 0; call < 11; call++) {
-        const response = fetch(`${front.url}/once/echo`, {
-          method: "POST",
-          body: `call ${call}`,
-        });
+        const response = fetch(`${front.url}/once/echo`, { method: "POST", body: `call ${call}` });
         assert.equal(await readOk(response), `call ${call}`);
       }
-      assert.equal(
-        summarize(front.exchanges),
-        "plain:401" + " signed:200".repeat(11),
-      );
-      const nonces = front.exchanges.map(({ authorization }) =>
-        readParams(authorization ?? "").nonce
-      );
+      assert.equal(summarize(front.exchanges), "plain:401" + " signed:200".repeat(11));
+      const nonces = front.exchanges.map(({ authorization }) => readParams(authorization ?? "").nonce);
       assert.equal(new Set(nonces).size, 12);
     }));
 

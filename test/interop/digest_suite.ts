@@ -53,9 +53,8 @@ export async function withFront(
 
 /** What was signed and what came of it, a word a request. */
 export function summarize(exchanges: readonly Exchange[]): string {
-  return exchanges.map(({ authorization, status }) =>
-    `${authorization === undefined ? "plain" : "signed"}:${status}`
-  ).join(" ");
+  return exchanges.map(({ authorization, status }) => `${authorization === undefined ? "plain" : "signed"}:${status}`)
+    .join(" ");
 }
 
 /** Waits for a 200 and gives its text. */
@@ -82,51 +81,31 @@ export function testDigest({ name, port, path, algorithm }: Target): void {
       for (let call = 0; call < 11; call++) {
         await readOk(fetch(`${front.url}${path}?call=${call}`));
       }
-      assert.equal(
-        summarize(front.exchanges),
-        "plain:401" + " signed:200".repeat(11),
-      );
+      assert.equal(summarize(front.exchanges), "plain:401" + " signed:200".repeat(11));
     }));
 
   test(`createDigestFetch() answers each of 16 cold calls at once on ${name}`, () =>
     withFront(target, async (front) => {
       const fetch = createDigestFetch(ann);
-      await all(
-        16,
-        (call) => readOk(fetch(`${front.url}${path}?call=${call}`)),
-      );
-      const signed = front.exchanges.filter(({ authorization }) =>
-        authorization !== undefined
-      );
+      await all(16, (call) => readOk(fetch(`${front.url}${path}?call=${call}`)));
+      const signed = front.exchanges.filter(({ authorization }) => authorization !== undefined);
       assert.equal(summarize(signed), "signed:200 ".repeat(16).trim());
-      assert.ok(
-        front.exchanges.length <= 32,
-        `${front.exchanges.length} requests`,
-      );
+      assert.ok(front.exchanges.length <= 32, `${front.exchanges.length} requests`);
     }));
 
   test(`createDigestFetch() needs 64 requests for 64 warm calls at once on ${name}`, () =>
     withFront(target, async (front) => {
       const fetch = createDigestFetch(ann);
       await readOk(fetch(front.url + path));
-      await all(
-        64,
-        (call) => readOk(fetch(`${front.url}${path}?call=${call}`)),
-      );
-      assert.equal(
-        summarize(front.exchanges),
-        "plain:401" + " signed:200".repeat(65),
-      );
+      await all(64, (call) => readOk(fetch(`${front.url}${path}?call=${call}`)));
+      assert.equal(summarize(front.exchanges), "plain:401" + " signed:200".repeat(65));
     }));
 
   const queries: [written: string, sent: string][] = [
     ["?name=a%20b%2Fc%22d%5C&half=100%", "?name=a%20b%2Fc%22d%5C&half=100%"],
     ["?list=1,2,,3&also=a=b, c", "?list=1,2,,3&also=a=b,%20c"],
     [`?said="quo"ted'&like=<this>`, "?said=%22quo%22ted%27&like=%3Cthis%3E"],
-    [
-      "?city=Zürich&snow=☃&plus=a+b",
-      "?city=Z%C3%BCrich&snow=%E2%98%83&plus=a+b",
-    ],
+    ["?city=Zürich&snow=☃&plus=a+b", "?city=Z%C3%BCrich&snow=%E2%98%83&plus=a+b"],
     ["?again=?&&=/../:@!$*;|^`{}[]~", "?again=?&&=/../:@!$*;|^`{}[]~"],
     ["?kept=1#dropped", "?kept=1"],
     ["?", ""],
@@ -147,11 +126,7 @@ export function testDigest({ name, port, path, algorithm }: Target): void {
 
   test(`createDigestFetch() posts JSON on ${name}`, () =>
     withFront(target, async (front) => {
-      const body = JSON.stringify({
-        name: "Zoë",
-        list: [1, 2, 3],
-        said: `"\\`,
-      });
+      const body = JSON.stringify({ name: "Zoë", list: [1, 2, 3], said: `"\\` });
       const response = await createDigestFetch(ann)(front.url + path, {
         method: "POST",
         body,
@@ -165,11 +140,7 @@ export function testDigest({ name, port, path, algorithm }: Target): void {
 
   const binary = randomBytes(mebibyte);
   const text = randomBytes(mebibyte / 2).toString("hex");
-  const large: [
-    form: string,
-    body: NonNullable<RequestInit["body"]>,
-    sent: Uint8Array,
-  ][] = [
+  const large: [form: string, body: NonNullable<RequestInit["body"]>, sent: Uint8Array][] = [
     ["a string", text, Buffer.from(text)],
     ["bytes", binary, binary],
     ["a Blob", new Blob([binary]), binary],
@@ -178,17 +149,9 @@ export function testDigest({ name, port, path, algorithm }: Target): void {
     test(`createDigestFetch() uploads 1 MiB of ${form} once, cold and warm, on ${name}`, () =>
       withFront(target, async (front) => {
         const fetch = createDigestFetch(ann);
-        for (
-          const expected of [
-            "plain:401 signed:200",
-            "plain:401 signed:200 signed:200",
-          ]
-        ) {
+        for (const expected of ["plain:401 signed:200", "plain:401 signed:200 signed:200"]) {
           const before = front.bytesUp;
-          const response = await fetch(front.url + path, {
-            method: "POST",
-            body,
-          });
+          const response = await fetch(front.url + path, { method: "POST", body });
           await assertEcho(response, "POST", sent);
           assert.equal(summarize(front.exchanges), expected);
           assertUploadedOnce(front.bytesUp - before, mebibyte);
@@ -211,38 +174,21 @@ export function testDigest({ name, port, path, algorithm }: Target): void {
         await assertEcho(response, "POST", binary);
         assertUploadedOnce(front.bytesUp - before, mebibyte);
       }
-      const requests = front.exchanges.map(({ method, status }) =>
-        `${method}:${status}`
-      );
+      const requests = front.exchanges.map(({ method, status }) => `${method}:${status}`);
       assert.ok(requests.length <= 4, requests.join(" "));
-      assert.deepEqual(
-        requests.filter((request) => request.startsWith("POST")),
-        [
-          "POST:200",
-          "POST:200",
-        ],
-      );
+      assert.deepEqual(requests.filter((request) => request.startsWith("POST")), ["POST:200", "POST:200"]);
     }));
 
   test(`createDigestFetch() sends HEAD, PUT, PATCH and DELETE on ${name}`, () =>
     withFront(target, async (front) => {
       const fetch = createDigestFetch(ann);
       for (const method of ["HEAD", "PUT", "PATCH", "DELETE"]) {
-        const sent = Buffer.from(
-          method === "PUT" || method === "PATCH" ? `${method} \r\n\0` : "",
-        );
+        const sent = Buffer.from(method === "PUT" || method === "PATCH" ? `${method} \r\n\0` : "");
         const body = sent.length > 0 ? { body: sent } : {};
-        await assertEcho(
-          await fetch(front.url + path, { method, ...body }),
-          method,
-          sent,
-        );
+        await assertEcho(await fetch(front.url + path, { method, ...body }), method, sent);
         assert.equal(front.exchanges.at(-1)?.method, method);
       }
-      assert.equal(
-        summarize(front.exchanges),
-        "plain:401" + " signed:200".repeat(4),
-      );
+      assert.equal(summarize(front.exchanges), "plain:401" + " signed:200".repeat(4));
     }));
 
   const names: [kind: string, person: Person][] = [
@@ -264,18 +210,13 @@ export function testDigest({ name, port, path, algorithm }: Target): void {
         const response = await fetch(front.url + path);
         assert.equal(response.status, 401);
         assert.match(await response.text(), /401 Unauthorized/);
-        assert.equal(
-          summarize(front.exchanges),
-          "plain:401 signed:401 ".repeat(call).trim(),
-        );
+        assert.equal(summarize(front.exchanges), "plain:401 signed:401 ".repeat(call).trim());
       }
     }));
 
   test(`createDigestFetch() gets 401 for a user it does not know on ${name}`, () =>
     withFront(target, async (front) => {
-      const response = await createDigestFetch({ ...ann, username: "bob" })(
-        front.url + path,
-      );
+      const response = await createDigestFetch({ ...ann, username: "bob" })(front.url + path);
       assert.equal(response.status, 401);
       await response.text();
       assert.equal(summarize(front.exchanges), "plain:401 signed:401");
@@ -284,57 +225,29 @@ export function testDigest({ name, port, path, algorithm }: Target): void {
   test(`curl --digest agrees about ${name}`, () =>
     withFront({ port, algorithm }, async (front) => {
       const { username, password } = ann;
-      const args = [
-        "--digest",
-        "-sS",
-        "-u",
-        `${username}:${password}`,
-        "-d",
-        "a body",
-      ];
-      assert.equal(
-        await run("curl", [...args, `${front.url}${path}?a=b`]),
-        "a body",
-      );
+      const args = ["--digest", "-sS", "-u", `${username}:${password}`, "-d", "a body"];
+      assert.equal(await run("curl", [...args, `${front.url}${path}?a=b`]), "a body");
       assert.equal(summarize(front.exchanges), "plain:401 signed:200");
     }));
 }
 
 /** The results of `count` calls begun at once. */
-async function all<T>(
-  count: number,
-  call: (index: number) => Promise<T>,
-): Promise<T[]> {
-  return await Promise.all(
-    Array.from({ length: count }, (_, index) => call(index)),
-  );
+async function all<T>(count: number, call: (index: number) => Promise<T>): Promise<T[]> {
+  return await Promise.all(Array.from({ length: count }, (_, index) => call(index)));
 }
 
-async function assertEcho(
-  response: Response,
-  method: string,
-  sent: Uint8Array,
-): Promise<void> {
+async function assertEcho(response: Response, method: string, sent: Uint8Array): Promise<void> {
   assert.equal(response.status, 200);
   assert.equal(response.headers.get("echo-method"), method);
   const echoed = Buffer.from(await response.arrayBuffer());
-  assert.ok(
-    echoed.equals(sent),
-    `sent ${sent.length} bytes, ${echoed.length} came back`,
-  );
+  assert.ok(echoed.equals(sent), `sent ${sent.length} bytes, ${echoed.length} came back`);
 }
 
 function assertUploadedOnce(bytesUp: number, size: number): void {
-  assert.ok(
-    bytesUp > size && bytesUp < size + overhead,
-    `${bytesUp} bytes for ${size}`,
-  );
+  assert.ok(bytesUp > size && bytesUp < size + overhead, `${bytesUp} bytes for ${size}`);
 }
 
-function streamOf(
-  bytes: Uint8Array,
-  piece = 64 * 1024,
-): ReadableStream<Uint8Array> {
+function streamOf(bytes: Uint8Array, piece = 64 * 1024): ReadableStream<Uint8Array> {
   let start = 0;
   return new ReadableStream({
     pull(controller) {

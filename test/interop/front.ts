@@ -1,6 +1,6 @@
 /** A proxy on 127.0.0.1 that passes HTTP/1.1 on byte for byte and keeps a record of what it saw. */
 
-import { connect, createServer, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 
 /** One request on the wire, and the head of its answer. */
@@ -20,8 +20,8 @@ export interface Front {
   readonly connections: number;
   /** Everything clients sent: heads, bodies and their chunking. */
   readonly bytesUp: number;
-  /** Lets every nonce handed out so far look 700 s old to lighttpd, which keeps them for 600. */
-  ageNonces(): void;
+  /** Makes the nonces handed out so far, or all that ever are, look 700 s old to lighttpd: it keeps them for 600. */
+  ageNonces(which: "past" | "all"): void;
   close(): Promise<void>;
 }
 
@@ -31,6 +31,7 @@ export async function startFront(port: number): Promise<Front> {
   const sockets = new Set<Socket>();
   const seen = new Set<string>();
   const aged = new Set<string>();
+  let allAged = false;
   let connections = 0;
   let bytesUp = 0;
 
@@ -43,16 +44,10 @@ export async function startFront(port: number): Promise<Front> {
       const { start, values } = readHead(text);
       const [method = "", target = ""] = start.split(" ");
       const [authorization] = values("authorization");
-      const exchange: Exchange = {
-        method,
-        target,
-        authorization,
-        status: 0,
-        challenges: [],
-      };
+      const exchange: Exchange = { method, target, authorization, status: 0, challenges: [] };
       exchanges.push(exchange);
       waiting.push(exchange);
-      return { text: ageNonce(text, aged), body: bodyOf(values) ?? 0 };
+      return { text: ageNonce(text, (nonce) => allAged || aged.has(nonce)), body: bodyOf(values) ?? 0 };
     }, (bytes) => upstream.write(bytes));
 
     const answers = createSplitter((text) => {
@@ -83,14 +78,9 @@ export async function startFront(port: number): Promise<Front> {
     join(upstream, client, sockets);
   });
 
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") {
-    throw new Error("The front has no port");
-  }
+  const front = await listen(server);
   return {
-    url: `http://127.0.0.1:${address.port}`,
+    url: `http://127.0.0.1:${front}`,
     exchanges,
     get connections() {
       return connections;
@@ -98,7 +88,8 @@ export async function startFront(port: number): Promise<Front> {
     get bytesUp() {
       return bytesUp;
     },
-    ageNonces() {
+    ageNonces(which) {
+      allAged ||= which === "all";
       for (const nonce of seen) aged.add(nonce);
     },
     async close() {
@@ -110,14 +101,19 @@ export async function startFront(port: number): Promise<Front> {
   };
 }
 
+/** Makes a server listen on a free port of 127.0.0.1 and gives the port. */
+export async function listen(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("The server has no port");
+  return address.port;
+}
+
 /** The parameters of a Digest challenge or Authorization value, quoted strings unescaped. */
 export function readParams(value: string): Readonly<Record<string, string>> {
   const params: Record<string, string> = {};
-  for (
-    const match of value.matchAll(
-      /([\w*]+)=(?:"((?:\\.|[^"\\])*)"|([^",\s]+))/g,
-    )
-  ) {
+  for (const match of value.matchAll(/([\w*]+)=(?:"((?:\\.|[^"\\])*)"|([^",\s]+))/g)) {
     const [, name = "", quoted, token = ""] = match;
     params[name.toLowerCase()] = quoted?.replaceAll(/\\(.)/g, "$1") ?? token;
   }
@@ -135,18 +131,12 @@ function join(from: Socket, to: Socket, sockets: Set<Socket>): void {
   });
 }
 
-/** Replaces the time that stands before the colon of lighttpd's nonces, if this one was aged. */
-function ageNonce(text: string, aged: ReadonlySet<string>): string {
-  return text.replace(
-    /(?<=[ ,]nonce=")([0-9a-f]+)(:[^"]*)/i,
-    (nonce, time: string, rest: string) => {
-      if (!aged.has(nonce)) return nonce;
-      return (parseInt(time, 16) - 700).toString(16).padStart(
-        time.length,
-        "0",
-      ) + rest;
-    },
-  );
+/** Replaces the time that stands before the colon of lighttpd's nonces, if it is aged. */
+function ageNonce(text: string, isAged: (nonce: string) => boolean): string {
+  return text.replace(/(?<=[ ,]nonce=")([0-9a-f]+)(:[^"]*)/i, (nonce, time: string, rest: string) => {
+    if (!isAged(nonce)) return nonce;
+    return (parseInt(time, 16) - 700).toString(16).padStart(time.length, "0") + rest;
+  });
 }
 
 interface Head {

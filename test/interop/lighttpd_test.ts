@@ -6,10 +6,7 @@ import { readParams } from "./front.ts";
 import { whereInstalled } from "./programs.ts";
 import { ann, startLighttpd } from "./servers.ts";
 
-await whereInstalled("createDigestFetch() works with lighttpd", [
-  "lighttpd",
-  "curl",
-], async () => {
+await whereInstalled("createDigestFetch() works with lighttpd", ["lighttpd", "curl"], async () => {
   const { port, stop } = await startLighttpd();
   after(stop);
 
@@ -27,7 +24,7 @@ await whereInstalled("createDigestFetch() works with lighttpd", [
         const fetch = createDigestFetch(ann);
         await readOk(fetch(front.url + path));
         await readOk(fetch(front.url + path));
-        front.ageNonces();
+        front.ageNonces("past");
         await readOk(fetch(front.url + path));
         await readOk(fetch(front.url + path));
         assert.equal(
@@ -39,6 +36,20 @@ await whereInstalled("createDigestFetch() works with lighttpd", [
         }
       }));
   }
+
+  test("createDigestFetch() gives up after six requests if lighttpd says stale=true for ever", () =>
+    withFront({ port, algorithm: "MD5" }, async (front) => {
+      front.ageNonces("all");
+      const fetch = createDigestFetch(ann);
+      for (const requests of [6, 12]) {
+        const response = await fetch(`${front.url}/md5/echo`);
+        assert.equal(response.status, 401);
+        await response.text();
+        assert.ok(front.exchanges.length <= requests, summarize(front.exchanges));
+      }
+      const [challenge = ""] = front.exchanges.at(-1)?.challenges ?? [];
+      assert.equal(readParams(challenge).stale, "true");
+    }));
 
   test("createDigestFetch() hides the user name from the wire where lighttpd wants userhash", () =>
     withFront({ port, algorithm: "SHA-256" }, async (front) => {

@@ -37,15 +37,11 @@ export async function run(
 ): Promise<string> {
   // Of our own environment only what programs need to start: no proxy, no credentials.
   const needed = { PATH: path, HOME: process.env.HOME ?? "/", LANG: "C.UTF-8" };
-  const { stdout } = await promisify(execFile)(program, [...args], {
-    env: { ...needed, ...env },
-  });
+  const { stdout } = await promisify(execFile)(program, [...args], { env: { ...needed, ...env } });
   return stdout;
 }
 
 function isInstalled(program: string): boolean {
   if (program.includes("/")) return existsSync(program);
-  return path.split(delimiter).some((folder) =>
-    existsSync(join(folder, program))
-  );
+  return path.split(delimiter).some((folder) => existsSync(join(folder, program)));
 }

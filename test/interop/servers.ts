@@ -3,19 +3,13 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import {
-  chmod,
-  copyFile,
-  mkdtemp,
-  readFile,
-  rm,
-  writeFile,
-} from "node:fs/promises";
+import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { listen } from "./front.ts";
 import { path } from "./programs.ts";
 
 export interface Server {
@@ -30,14 +24,8 @@ export interface Person {
 
 /** They may sign in everywhere. */
 export const ann: Person = { username: "ann", password: "open sesame" };
-export const quoted: Person = {
-  username: `Ann "the \\ slash" O'Hara`,
-  password: `"\\",`,
-};
-export const foreign: Person = {
-  username: "Zoë Łukasz ☃",
-  password: "pässwörd €",
-};
+export const quoted: Person = { username: `Ann "the \\ slash" O'Hara`, password: `"\\",` };
+export const foreign: Person = { username: "Zoë Łukasz ☃", password: "pässwörd €" };
 const people = [ann, quoted, foreign];
 
 export function startApache(): Promise<Server> {
@@ -45,11 +33,7 @@ export function startApache(): Promise<Server> {
   const users = people.map(({ username, password }) =>
     `${username}:${realm}:${hash("md5", `${username}:${realm}:${password}`)}\n`
   );
-  return start(
-    "apache2",
-    ["-D", "FOREGROUND", "-f", resolve("apache.conf")],
-    users,
-  );
+  return start("apache2", ["-D", "FOREGROUND", "-f", resolve("apache.conf")], users);
 }
 
 export function startLighttpd(): Promise<Server> {
@@ -68,11 +52,7 @@ export function startLighttpd(): Promise<Server> {
   return start("lighttpd", ["-D", "-f", resolve("lighttpd.conf")], users);
 }
 
-async function start(
-  program: string,
-  args: readonly string[],
-  users: readonly string[],
-): Promise<Server> {
+async function start(program: string, args: readonly string[], users: readonly string[]): Promise<Server> {
   const folder = await mkdtemp(join(tmpdir(), `atlas-fetch-${program}-`));
   await chmod(folder, 0o755); // Apache, if started by root, reads it as www-data
   await copyFile(resolve("echo.cgi"), join(folder, "echo.cgi"));
@@ -121,15 +101,11 @@ function hash(algorithm: string, text: string): string {
 }
 
 async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
+  const server = createServer();
+  const port = await listen(server);
   server.close();
   await once(server, "close");
-  if (address === null || typeof address === "string") {
-    throw new Error("No free port");
-  }
-  return address.port;
+  return port;
 }
 
 async function isListening(port: number): Promise<boolean> {
