@@ -164,12 +164,13 @@ export function testDigest({ name, port, path, algorithm }: Target): void {
       const fetch = createDigestFetch(ann);
       for (let call = 0; call < 2; call++) {
         const before = front.bytesUp;
-        const response = await fetch(front.url + path, {
+        const init: RequestInit & { duplex: "half" } = { // Deno's RequestInit has none
           method: "POST",
           body: streamOf(binary),
           duplex: "half",
           headers: { "Content-Type": "application/x-stream" },
-        });
+        };
+        const response = await fetch(front.url + path, init);
         assert.equal(response.headers.get("echo-type"), "application/x-stream");
         await assertEcho(response, "POST", binary);
         assertUploadedOnce(front.bytesUp - before, mebibyte);
@@ -232,7 +233,7 @@ export function testDigest({ name, port, path, algorithm }: Target): void {
 }
 
 /** The results of `count` calls begun at once. */
-async function all<T>(count: number, call: (index: number) => Promise<T>): Promise<T[]> {
+export async function all<T>(count: number, call: (index: number) => Promise<T>): Promise<T[]> {
   return await Promise.all(Array.from({ length: count }, (_, index) => call(index)));
 }
 
