@@ -23,6 +23,7 @@ interface Token {
 
 const RENEWED_BEFORE_END = 60_000; // ms
 const DEFAULT_LIFETIME = 3600; // seconds, as Atlas says
+const LONGEST_LIFETIME = 1e9; // seconds; what is longer is not meant, and overflows in stores
 const STORE_PATIENCE = 2000; // ms
 
 /**
@@ -68,16 +69,17 @@ export function createTokenSource(options: {
   assertSecure(tokenUrl);
   const key = `${tokenUrl} ${clientId}`;
   let held: Token | undefined;
-  let renewal: Promise<Token> | undefined;
+  let renewal: { avoids: string | undefined; result: Promise<Token> } | undefined;
 
   return async ({ refused, signal } = {}) => {
-    signal?.throwIfAborted();
-    for (let again = false;; again = true) {
+    for (;;) {
+      signal?.throwIfAborted();
       if (held && serves(held, refused)) return held.token;
-      renewal ??= renew(refused).finally(() => renewal = undefined);
-      const { token } = await unlessAborted(renewal, signal);
+      renewal ??= { avoids: refused, result: renew(refused).finally(() => renewal = undefined) };
+      const { avoids, result } = renewal;
+      const { token } = await unlessAborted(result, signal);
       // A renewal that began before the refusal may have brought just that token.
-      if (token !== refused || again) return token;
+      if (token !== refused || avoids === refused) return token;
     }
   };
 
@@ -98,7 +100,7 @@ export function createTokenSource(options: {
     const token = memberOf(body, "access_token");
     if (!isToken(token)) throw refusal(new AtlasError(response, { detail: "The answer holds no usable access token" }));
     const seconds = Number(memberOf(body, "expires_in") ?? DEFAULT_LIFETIME);
-    return { token, end: asked + (Number.isFinite(seconds) ? seconds : DEFAULT_LIFETIME) * 1000 };
+    return { token, end: asked + (seconds <= LONGEST_LIFETIME ? seconds : DEFAULT_LIFETIME) * 1000 };
   }
 
   async function requestToken(): Promise<Response> {
@@ -171,7 +173,7 @@ function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined):
   if (!signal) return promise;
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort);
+    signal.addEventListener("abort", abort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
 }
