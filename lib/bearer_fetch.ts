@@ -7,7 +7,7 @@ import type { TokenSource } from "./token_source.ts";
  *
  * The token goes to whatever URL the fetch is given, and over redirects as the native fetch does it: not to another
  * origin. A 401 is answered once with a renewed token, unless it has an `X-Error-Code` (a missing role, which no new
- * token would change) or the body was a stream; then it is returned.
+ * token would change); a stream cannot be sent again: its 401 is returned, and the next call has the renewed token.
  *
  * @param options.token Where the tokens come from, such as `createTokenSource`
  * @param options.fetch What sends the requests
@@ -39,11 +39,11 @@ export function createBearerSend({ token, fetch }: Parameters<typeof createBeare
     const refused = await token({ signal });
     authorize(headers, refused);
     const response = await transmit(fetch, call);
-    const isFinal = response.status !== 401 || response.headers.has("x-error-code") || isStream(body);
+    const isFinal = response.status !== 401 || response.headers.has("x-error-code");
     // Over a redirect to another origin the token was never seen.
     if (isFinal || (response.redirected && new URL(response.url).origin !== call.url.origin)) return response;
     const renewed = await token({ refused, signal });
-    if (renewed === refused) return response;
+    if (renewed === refused || isStream(body)) return response;
     await discard(response, call);
     const again = copy(call);
     authorize(again.init.headers, renewed);

@@ -70,7 +70,7 @@ export function createRetryLayer({ limit = 2, maxDelay = 60_000 }: RetryOptions)
         if (delay === undefined) return response;
         await discard(response, call);
       } catch (error) {
-        if (signal?.aborted || !(error instanceof TypeError) || isRefusal(error)) throw error;
+        if (signal?.aborted || !(error instanceof TypeError) || isRefusal(error) || isMistake(call)) throw error;
         if (!safe || retries >= most) throw connectionLost(error, call, safe);
         delay = jittered(FIRST_DELAY, retries, maxDelay);
       }
@@ -97,12 +97,24 @@ function delayAfter(
 function retryAfter(value: string): number | undefined {
   if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000;
   // Date.parse reads much that is no HTTP-date, and asctime's form, which has no zone, as local time.
-  const date = /^[A-Z][a-z]{2,8},? /.test(value) ? Date.parse(value.replace(/( GMT)?$/, " GMT")) : NaN;
+  const date = /^[A-Z][a-z]{2,8},? .+ \d\d:\d\d:\d\d\b/.test(value)
+    ? Date.parse(value.replace(/( GMT)?$/, " GMT"))
+    : NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
 }
 
 function jittered(first: number, retries: number, maxDelay: number): number {
   return Math.random() * Math.min(first * 2 ** retries, maxDelay);
+}
+
+/** Whether fetch refuses the init itself, such as a `mode` that there is not: its TypeError is not the network's. */
+function isMistake({ url, init }: Call): boolean {
+  try {
+    new Request(url, { ...init, body: null, signal: null });
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** What fetch rejects with on Node and Deno, on Bun too: a TypeError with a cause. */
