@@ -1,0 +1,368 @@
+import assert from "node:assert/strict";
+import { createServer, type RequestListener } from "node:http";
+import { test } from "node:test";
+import { inspect } from "node:util";
+import { createAtlasFetch } from "../lib/atlas_fetch.ts";
+import { createBearerFetch } from "../lib/bearer_fetch.ts";
+import type { Fetch } from "../lib/digest/call.ts";
+import { createFakeAtlas } from "../lib/testing.ts";
+import type { TokenSource } from "../lib/token_source.ts";
+
+const URL_OF_GROUPS = "https://cloud.mongodb.com/api/atlas/v2/groups";
+
+interface Sent {
+  url: string;
+  authorization: string | null;
+  body: string;
+  init: RequestInit;
+}
+
+/** Gives the answers in order, the last one for ever, and keeps a record. */
+function createStub(...answers: (() => Response)[]): { fetch: Fetch; sent: Sent[] } {
+  const sent: Sent[] = [];
+  const fetch: Fetch = async (input, init = {}) => {
+    const authorization = new Headers(init.headers).get("authorization");
+    sent.push({ url: String(input), authorization, body: await new Response(init.body ?? null).text(), init });
+    const answer = answers[Math.min(sent.length, answers.length) - 1];
+    return Object.defineProperty(answer?.() ?? new Response("ok"), "url", { value: String(input) });
+  };
+  return { fetch, sent };
+}
+
+interface Source {
+  token: TokenSource;
+  asked: { refused: string | undefined; signal: AbortSignal | undefined }[];
+}
+
+/** Gives t1 until that is refused, then t2, and so on; keeps a record. */
+function createSource(): Source {
+  const asked: Source["asked"] = [];
+  let count = 1;
+  const token: TokenSource = ({ refused, signal } = {}) => {
+    asked.push({ refused, signal });
+    if (refused === `t${count}`) count++;
+    return Promise.resolve(`t${count}`);
+  };
+  return { token, asked };
+}
+
+const refused = () => new Response("refused", { status: 401 });
+const roleMissing = () => new Response("no role", { status: 401, headers: { "X-Error-Code": "USER_UNAUTHORIZED" } });
+
+/** Serves on 127.0.0.1 for as long as the work takes. */
+async function serving(listener: RequestListener, work: (url: string, connections: () => number) => Promise<void>) {
+  let connections = 0;
+  const server = createServer(listener);
+  server.on("connection", () => connections++);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  try {
+    await work(`http://127.0.0.1:${address.port}`, () => connections);
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
+
+test("createBearerFetch() sends the token of its source with every call", async () => {
+  const { token, asked } = createSource();
+  const { fetch, sent } = createStub();
+  const bearerFetch = createBearerFetch({ token, fetch });
+  assert.equal(await (await bearerFetch(URL_OF_GROUPS)).text(), "ok");
+  assert.equal((await bearerFetch(new URL(URL_OF_GROUPS), { method: "DELETE" })).status, 200);
+  assert.equal((await bearerFetch(new Request(URL_OF_GROUPS, { method: "POST", body: "x" }))).status, 200);
+  assert.deepEqual(sent.map(({ authorization }) => authorization), ["Bearer t1", "Bearer t1", "Bearer t1"]);
+  assert.deepEqual(sent.map(({ url }) => url), [URL_OF_GROUPS, URL_OF_GROUPS, URL_OF_GROUPS]);
+  assert.equal(sent[2]?.body, "x");
+  assert.deepEqual(asked.map((options) => options.refused), [undefined, undefined, undefined]);
+});
+
+test("createBearerFetch() looks the global fetch up at each request", async () => {
+  const original = globalThis.fetch;
+  const bearerFetch = createBearerFetch({ token: createSource().token });
+  const { fetch, sent } = createStub(refused, () => new Response("ok"));
+  globalThis.fetch = fetch;
+  try {
+    assert.equal((await bearerFetch(URL_OF_GROUPS)).status, 200);
+  } finally {
+    globalThis.fetch = original;
+  }
+  assert.equal(sent.length, 2);
+});
+
+test("createBearerFetch() answers a 401 once, with a renewed token and the same body", async () => {
+  const form = new FormData();
+  form.set("a", "1");
+  const bodies: [body: NonNullable<RequestInit["body"]>, sent: RegExp][] = [
+    ["text €", /^text €$/],
+    [new Uint8Array([104, 105]), /^hi$/],
+    [new Blob(["blob"]), /^blob$/],
+    [new URLSearchParams({ a: "1" }), /^a=1$/],
+    [form, /name="a"/],
+  ];
+  for (const [body, expected] of bodies) {
+    const { token, asked } = createSource();
+    const { fetch, sent } = createStub(refused, () => new Response("ok"));
+    const response = await createBearerFetch({ token, fetch })(URL_OF_GROUPS, { method: "POST", body });
+    assert.equal(await response.text(), "ok");
+    assert.deepEqual(sent.map(({ authorization }) => authorization), ["Bearer t1", "Bearer t2"]);
+    assert.deepEqual(asked.map(({ refused }) => refused), [undefined, "t1"]);
+    assert.match(sent[0]?.body ?? "", expected);
+    assert.equal(sent[1]?.body, sent[0]?.body);
+    const types = sent.map(({ init }) => new Headers(init.headers).get("content-type"));
+    assert.equal(types[1], types[0]);
+  }
+});
+
+test("createBearerFetch() returns a second 401 with its body unread", async () => {
+  const { token, asked } = createSource();
+  const { fetch, sent } = createStub(refused);
+  const response = await createBearerFetch({ token, fetch })(URL_OF_GROUPS);
+  assert.equal(response.status, 401);
+  assert.equal(response.bodyUsed, false);
+  assert.equal(await response.text(), "refused");
+  assert.equal(sent.length, 2);
+  assert.equal(asked.length, 2);
+});
+
+test("createBearerFetch() returns the 401 if the source has no other token", async () => {
+  const { fetch, sent } = createStub(refused);
+  const response = await createBearerFetch({ token: () => Promise.resolve("same"), fetch })(URL_OF_GROUPS);
+  assert.equal(response.status, 401);
+  assert.equal(await response.text(), "refused");
+  assert.equal(sent.length, 1);
+});
+
+test("createBearerFetch() renews no token for a missing role, a 403 and the like", async () => {
+  const answers = [200, 204, 302, 400, 403, 404, 407, 429, 500, 503].map((status) => () =>
+    new Response(null, { status })
+  );
+  for (const answer of [roleMissing, ...answers]) {
+    const { token, asked } = createSource();
+    const { fetch, sent } = createStub(answer);
+    const response = await createBearerFetch({ token, fetch })(URL_OF_GROUPS);
+    assert.equal(response.status, answer().status);
+    assert.equal(response.bodyUsed, false);
+    assert.equal(sent.length, 1);
+    assert.equal(asked.length, 1);
+  }
+});
+
+test("createBearerFetch() sends a stream once, and the next call with a renewed token", async () => {
+  const { token, asked } = createSource();
+  const { fetch, sent } = createStub(refused, () => new Response("ok"));
+  const bearerFetch = createBearerFetch({ token, fetch });
+  const upload = () => bearerFetch(URL_OF_GROUPS, { method: "POST", body: new Blob(["streamed"]).stream() });
+  const response = await upload();
+  assert.equal(response.status, 401);
+  assert.equal(await response.text(), "refused");
+  assert.deepEqual(asked.map(({ refused }) => refused), [undefined, "t1"]);
+  assert.equal((await upload()).status, 200);
+  assert.deepEqual(sent.map(({ body }) => body), ["streamed", "streamed"]);
+  assert.deepEqual(sent.map(({ authorization }) => authorization), ["Bearer t1", "Bearer t2"]);
+});
+
+test("createBearerFetch() refuses a caller's Authorization before it asks for a token", async () => {
+  const { token, asked } = createSource();
+  const { fetch, sent } = createStub();
+  const bearerFetch = createBearerFetch({ token, fetch });
+  const authorization = "Bearer hunter2";
+  for (
+    const call of [
+      () => bearerFetch(URL_OF_GROUPS, { headers: { authorization } }),
+      () => bearerFetch(URL_OF_GROUPS, { headers: [["AUTHORIZATION", authorization]] }),
+      () => bearerFetch(URL_OF_GROUPS, { headers: new Headers({ authorization }) }),
+      () => bearerFetch(new Request(URL_OF_GROUPS, { headers: { authorization } })),
+    ]
+  ) {
+    await assert.rejects(call, (error) => error instanceof TypeError && !inspect(error).includes("hunter2"));
+  }
+  assert.equal(asked.length, 0);
+  assert.equal(sent.length, 0);
+});
+
+test("createBearerFetch() refuses a token that no header can hold, and does not show it", async () => {
+  for (const bad of ["", "hidden\r\nX-Evil: 1", "hidden\n", "hid den", "hiddën", "hidden\0", "hidden "]) {
+    const { fetch, sent } = createStub(refused);
+    const tokens: TokenSource[] = [
+      () => Promise.resolve(bad),
+      ({ refused } = {}) => Promise.resolve(refused === undefined ? "t1" : bad),
+    ];
+    for (const [index, token] of tokens.entries()) {
+      await assert.rejects(
+        createBearerFetch({ token, fetch })(URL_OF_GROUPS),
+        (error) => error instanceof TypeError && !/hid|Evil/.test(inspect(error)),
+      );
+      assert.equal(sent.length, index);
+    }
+  }
+});
+
+test("createBearerFetch() rejects with what its source throws", async () => {
+  const reason = new Error("No tokens today");
+  const { fetch, sent } = createStub(refused);
+  const tokens: TokenSource[] = [
+    () => Promise.reject(reason),
+    ({ refused } = {}) => refused === undefined ? Promise.resolve("t1") : Promise.reject(reason),
+  ];
+  for (const token of tokens) {
+    await assert.rejects(createBearerFetch({ token, fetch })(URL_OF_GROUPS), (error) => error === reason);
+  }
+  assert.equal(sent.length, 1);
+});
+
+test("createBearerFetch() hands the signal to its source and to fetch, and honours it in between", async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const { token, asked } = createSource();
+  const { fetch, sent } = createStub(refused, () => new Response("ok"));
+  await createBearerFetch({ token, fetch })(URL_OF_GROUPS, { signal });
+  assert.deepEqual(asked.map((options) => options.signal), [signal, signal]);
+  assert.deepEqual(sent.map(({ init }) => init.signal), [signal, signal]);
+
+  const reason = new Error("Enough");
+  const late = createStub(refused, () => new Response("ok"));
+  const aborting: TokenSource = ({ refused } = {}) => {
+    if (refused !== undefined) controller.abort(reason);
+    return Promise.resolve(refused === undefined ? "t1" : "t2");
+  };
+  const call = createBearerFetch({ token: aborting, fetch: late.fetch })(URL_OF_GROUPS, { signal });
+  await assert.rejects(call, (error) => error === reason);
+  assert.equal(late.sent.length, 1);
+  await assert.rejects(createBearerFetch({ token, fetch })(URL_OF_GROUPS, { signal }), (error) => error === reason);
+  assert.equal(asked.length, 2);
+});
+
+test("createBearerFetch() changes neither the caller's init nor its headers", async () => {
+  const headers = new Headers({ accept: "text/plain" });
+  const init = Object.freeze({ method: "POST", headers, body: "x" });
+  const { fetch } = createStub(refused, () => new Response("ok"));
+  await createBearerFetch({ token: createSource().token, fetch })(URL_OF_GROUPS, init);
+  assert.deepEqual([...headers], [["accept", "text/plain"]]);
+  const request = new Request(URL_OF_GROUPS, { headers });
+  await createBearerFetch({ token: createSource().token, fetch })(request);
+  assert.deepEqual([...request.headers], [["accept", "text/plain"]]);
+});
+
+test("createBearerFetch() renews no token for the 401 of another origin, which never saw it", async () => {
+  const seen: (string | undefined)[] = [];
+  await serving((request, response) => {
+    seen.push(request.headers.authorization);
+    response.writeHead(401).end("who are you?");
+  }, (other) =>
+    serving((_request, response) => {
+      response.writeHead(307, { location: other }).end();
+    }, async (url) => {
+      const { token, asked } = createSource();
+      const bearerFetch = createBearerFetch({ token });
+      const response = await bearerFetch(url);
+      assert.equal(response.status, 401);
+      assert.equal(await response.text(), "who are you?");
+      assert.deepEqual(asked.map(({ refused }) => refused), [undefined]);
+      assert.deepEqual(seen, [undefined]);
+    }));
+});
+
+test("createBearerFetch() renews the token for a 401 behind a redirect of the same origin", async () => {
+  await serving((request, response) => {
+    if (request.url === "/moved") return void response.writeHead(302, { location: "/home" }).end();
+    response.writeHead(request.headers.authorization === "Bearer t2" ? 200 : 401).end();
+  }, async (url) => {
+    const { token, asked } = createSource();
+    assert.equal((await createBearerFetch({ token })(`${url}/moved`)).status, 200);
+    assert.deepEqual(asked.map(({ refused }) => refused), [undefined, "t1"]);
+  });
+});
+
+test("createBearerFetch() uses the connection of the refused request again", async () => {
+  await serving((request, response) => {
+    response.writeHead(request.headers.authorization === "Bearer t2" ? 200 : 401).end("x".repeat(2000));
+  }, async (url, connections) => {
+    const response = await createBearerFetch({ token: createSource().token })(url);
+    assert.equal(response.status, 200);
+    await response.text();
+    assert.equal(connections(), 1);
+  });
+});
+
+test("createBearerFetch() shows no token", async () => {
+  const bearerFetch = createBearerFetch({ token: () => Promise.resolve("hidden"), fetch: createStub().fetch });
+  await bearerFetch(URL_OF_GROUPS);
+  assert.ok(!inspect(bearerFetch, { showHidden: true, depth: Infinity }).includes("hidden"));
+});
+
+// With the service accounts of createAtlasFetch ---------------------------------------------------------------
+
+const serviceAccount = { clientId: "mdb_sa_id_0123456789abcdef01234567", clientSecret: "mdb_sa_sk_under_score" };
+
+/** The paths that were asked for, and those of the mints. */
+function pathsOf(requests: readonly Request[]): string[] {
+  return requests.map(({ url }) => new URL(url).pathname.replace("/api/", ""));
+}
+
+async function revoke(fake: Fetch, token: string): Promise<void> {
+  const { clientId, clientSecret } = serviceAccount;
+  const response = await fake("https://cloud.mongodb.com/api/oauth/revoke", {
+    method: "POST",
+    headers: { authorization: `Basic ${btoa(`${clientId}:${clientSecret}`)}` },
+    body: new URLSearchParams({ token, token_type_hint: "access_token" }),
+  });
+  assert.equal(response.status, 200);
+}
+
+test("createAtlasFetch() mints once for a hundred calls, and once more when the token was revoked", async () => {
+  const fake = createFakeAtlas({ serviceAccount });
+  const atlasFetch = createAtlasFetch({ credentials: serviceAccount, fetch: fake });
+  const askAll = () => Promise.all(Array.from({ length: 100 }, async () => (await atlasFetch("/groups")).status));
+  const mints = () => pathsOf(fake.requests).filter((path) => path === "oauth/token").length;
+  assert.deepEqual(new Set(await askAll()), new Set([200]));
+  assert.equal(mints(), 1);
+  const token = fake.requests.at(-1)?.headers.get("authorization")?.replace("Bearer ", "") ?? "";
+  await revoke(fake, token);
+  assert.deepEqual(new Set(await askAll()), new Set([200]));
+  assert.equal(mints(), 2);
+});
+
+test("createAtlasFetch() replaces a stored token that Atlas refuses, once and for all processes", async () => {
+  const fake = createFakeAtlas({ serviceAccount });
+  const tokenStore = new Map<string, string>();
+  const make = () => createAtlasFetch({ credentials: { ...serviceAccount, tokenStore }, fetch: fake });
+  await make()("/groups");
+  const [value = ""] = tokenStore.values();
+  const stored: { token: string } = JSON.parse(value);
+  await revoke(fake, stored.token);
+  const before = fake.requests.length;
+  const [one, two] = [make(), make()];
+  assert.equal((await one("/groups")).status, 200);
+  assert.equal((await two("/groups")).status, 200);
+  const after = ["atlas/v2/groups", "oauth/token", "atlas/v2/groups", "atlas/v2/groups"];
+  assert.deepEqual(pathsOf(fake.requests).slice(before), after);
+});
+
+test("createAtlasFetch() mints nothing more for a role that is missing or an address that is not on the list", async () => {
+  const fake = createFakeAtlas({ serviceAccount, answers: [roleMissing()], refusedAddress: "203.0.113.9" });
+  const atlasFetch = createAtlasFetch({ credentials: serviceAccount, fetch: fake });
+  assert.equal((await atlasFetch("/groups")).status, 401);
+  assert.equal((await atlasFetch("/groups")).status, 403);
+  assert.deepEqual(pathsOf(fake.requests), ["oauth/token", "atlas/v2/groups", "atlas/v2/groups"]);
+});
+
+test("createAtlasFetch() does not try a refused mint again", async () => {
+  const fake = createFakeAtlas({ serviceAccount, mintsPerMinute: 0 });
+  const atlasFetch = createAtlasFetch({ credentials: serviceAccount, fetch: fake, retry: { limit: 5, maxDelay: 1 } });
+  await assert.rejects(atlasFetch("/groups"), { name: "AtlasError", status: 429, code: "RATE_LIMITED" });
+  assert.deepEqual(pathsOf(fake.requests), ["oauth/token"]);
+
+  let tries = 0;
+  const down: Fetch = () => {
+    tries++;
+    return Promise.reject(new TypeError("fetch failed"));
+  };
+  const unreachable = createAtlasFetch({ credentials: serviceAccount, fetch: down, retry: { limit: 5, maxDelay: 1 } });
+  await assert.rejects(unreachable("/groups", { method: "POST", body: "{}" }), {
+    name: "TypeError",
+    message: "Cannot get an access token: cloud.mongodb.com did not answer",
+  });
+  assert.equal(tries, 1);
+});
