@@ -1,0 +1,42 @@
+/** The mean time of a call when each answer takes 20 ms: what a user of a far server waits. */
+import { shuffled } from "../interleave.mjs";
+import { ratioOfMedians } from "../statistics.mjs";
+import { startWorker } from "../processes.mjs";
+import { entrants } from "./speed.mjs";
+
+const LATENCY_MS = 20;
+
+export async function measureLatency({ server, clients, rounds, quick, credentials, say }) {
+  const calls = quick ? 5 : 20; // in a slice
+  const delays = { rule: "reusable", latency: LATENCY_MS };
+  const listeners = {
+    digest: await server.listen({ twin: "digest", ...delays }),
+    equal: await server.listen({ twin: "equal", ...delays }),
+  };
+  const runners = [];
+  for (const entrant of entrants(clients).filter(({ twin }) => twin in listeners)) {
+    const worker = startWorker(entrant.client.command);
+    await worker.ask({
+      task: "create",
+      url: listeners[entrant.twin].url,
+      ...credentials,
+    });
+    await worker.ask({ task: "calls", calls, callers: 1 });
+    runners.push({ ...entrant, worker, times: [], failed: 0 });
+  }
+  for (let lap = 0; lap < rounds; lap++) {
+    say(`round ${lap + 1} of ${rounds}`);
+    for (const runner of shuffled(runners, lap)) {
+      const slice = await runner.worker.ask({ task: "calls", calls, callers: 1 });
+      runner.times.push(slice.ms / calls);
+      runner.failed += slice.failed;
+    }
+  }
+  for (const { worker } of runners) worker.end();
+  for (const listener of Object.values(listeners)) await listener.close();
+  return runners.map(({ id, times, failed }) => ({
+    entrant: id,
+    failed,
+    latency: ratioOfMedians(times, runners[0].times),
+  }));
+}

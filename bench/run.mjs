@@ -1,0 +1,99 @@
+/**
+ * npm start: measures everything, prints what it must show, writes results.json, the plots and README's tables.
+ * `--quick` (or BENCH_ROUNDS=n) takes fewer rounds, and a quick run writes nothing but results/quick.json, which Git
+ * does not keep: counts are exact in it, times are not worth showing.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import process from "node:process";
+import { installOurs } from "./install_ours.mjs";
+import { measureAgeing } from "./measure/ageing.mjs";
+import { measureBodies } from "./measure/bodies.mjs";
+import { measureColdStart, measureFirstCall } from "./measure/first_call.mjs";
+import { measureLatency } from "./measure/latency.mjs";
+import { measureRoundTrips } from "./measure/round_trips.mjs";
+import { measureSize } from "./measure/size.mjs";
+import { measureSpeed } from "./measure/speed.mjs";
+import { findClients } from "./peers.mjs";
+import { here, startServer } from "./processes.mjs";
+import { writeReport } from "./report.mjs";
+import { judge } from "./targets.mjs";
+
+const quick = process.argv.includes("--quick");
+const only = process.argv.find((argument) => argument.startsWith("--only="))
+  ?.slice(7).split(",");
+const scale = Number(process.env.BENCH_ROUNDS ?? (quick ? 2 : 60)); // rounds of the speed section
+if (!Number.isInteger(scale) || scale < 2) {
+  throw new RangeError(`Cannot run BENCH_ROUNDS=${process.env.BENCH_ROUNDS}: it must be at least 2`);
+}
+
+const credentials = { username: "benchkey", password: "0ad5ed61-b06c-4d49-89b1-38f1bc35a6b8" };
+
+const sections = {
+  size: { measure: measureSize },
+  roundTrips: { measure: measureRoundTrips },
+  bodies: { measure: measureBodies },
+  ageing: { measure: measureAgeing },
+  latency: { measure: measureLatency, rounds: Math.ceil(scale / 8) },
+  firstCall: { measure: measureFirstCall, rounds: Math.ceil(scale / 2) },
+  coldStart: { measure: measureColdStart, rounds: scale },
+  speed: { measure: measureSpeed, rounds: scale },
+};
+
+installOurs();
+const clients = await withoutMissing(findClients());
+const server = startServer(credentials);
+const results = {
+  quick,
+  machine: `Node ${process.version} on ${os.type()} ${os.arch()}, ${os.cpus().length} cores`,
+  clients: clients.map(({ id, name, version, ours }) => ({ id, name, version, ours })),
+};
+const begun = performance.now();
+try {
+  for (const [name, { measure, rounds }] of Object.entries(sections)) {
+    if (only !== undefined && !only.includes(name)) continue;
+    const say = (text) => process.stderr.write(`${elapsed().padStart(6)} ${name}: ${text}\n`);
+    say("begins");
+    results[name] = rounded(await measure({ server, clients, rounds, quick, credentials, say }));
+  }
+} finally {
+  server.end();
+}
+results.targets = judge(results);
+results.minutes = rounded((performance.now() - begun) / 60_000);
+
+for (const { client, what, target, measured, pass } of results.targets) {
+  console.log(`${pass ? "pass" : "MISS"}  ${client}: ${what}: ${measured} (target: ${target})`);
+}
+if (quick || only !== undefined) {
+  mkdirSync(here("results"), { recursive: true });
+  writeFileSync(here("results/quick.json"), `${JSON.stringify(results, null, 2)}\n`);
+} else {
+  writeFileSync(here("results.json"), `${JSON.stringify(results, null, 2)}\n`);
+  writeReport(results);
+}
+
+/** Not every door of atlas-fetch need be built yet. */
+async function withoutMissing(clients) {
+  const present = await Promise.all(clients.map(async ({ id, ours }) => {
+    if (!ours) return true;
+    const module = await import(id === "atlas" ? "atlas-fetch" : "atlas-fetch/digest").catch(() => ({}));
+    return (id === "atlas" ? "createAtlasFetch" : "createDigestFetch") in
+      module;
+  }));
+  return clients.filter((_, index) => present[index]);
+}
+
+function elapsed() {
+  return `${((performance.now() - begun) / 1000).toFixed(0)} s`;
+}
+
+/** Four digits say all that a run can know, and keep results.json readable. */
+function rounded(value) {
+  if (typeof value === "number") {
+    return Number.isInteger(value) ? value : Number(value.toPrecision(4));
+  }
+  if (Array.isArray(value)) return value.map(rounded);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, rounded(part)]));
+}
