@@ -135,8 +135,9 @@ export function findDigestChallenge(challenges: readonly Challenge[]): DigestCha
 
 function answerable({ scheme, params }: Challenge): DigestChallenge[] {
   const { realm = "", nonce, opaque, algorithm, qop = "", stale, userhash } = params;
-  const [, name, suffix] = /^(.*?)(-sess)?$/i.exec(algorithm ?? "MD5") ?? [];
-  const hash = STRONGEST_FIRST.find((known) => known === name?.toUpperCase());
+  const name = (algorithm ?? "MD5").toUpperCase();
+  const session = name.endsWith("-SESS");
+  const hash = STRONGEST_FIRST.find((known) => known + (session ? "-SESS" : "") === name);
   const offered: readonly string[] = qop.toLowerCase().match(/[^\s,]+/g) ?? [];
   const chosen = (["auth", "auth-int"] as const).find((known) => offered.includes(known));
   if (scheme !== "digest" || nonce === undefined || !hash || (!chosen && offered.length > 0)) return [];
@@ -146,7 +147,7 @@ function answerable({ scheme, params }: Challenge): DigestChallenge[] {
     ...(opaque !== undefined && { opaque }),
     ...(algorithm !== undefined && { algorithm }),
     hash,
-    session: suffix !== undefined,
+    session,
     ...(chosen && { qop: chosen }),
     stale: isTrue(stale),
     userhash: isTrue(userhash),

@@ -184,7 +184,7 @@ function redirected(call: Call, { status, headers }: Response): Call | undefined
   if (location === null) return undefined;
   const url = parseUrl(location, call.url);
   const { method, body } = call.init;
-  const toGet = status === 303 ? method !== "HEAD" : status < 303 && method === "POST";
+  const toGet = status === 303 ? method !== "GET" && method !== "HEAD" : status < 303 && method === "POST";
   if (!toGet && isStream(body)) {
     throw refusal(`Cannot follow the ${status} to ${url.href}: the stream has been sent already. Send it there`);
   }
