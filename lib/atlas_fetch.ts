@@ -120,6 +120,17 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
   const layer = retry === false ? (send: Send) => send : createRetryLayer(retry);
   const baseUrl = options.baseUrl === undefined ? undefined : originOf(options.baseUrl, "baseUrl");
   const defaultVersion = checkedVersion(options.version ?? DEFAULT_VERSION);
+
+  function connect(credentials: ApiKey | ServiceAccount, origin: string): { origin: string; send: Send } {
+    return { origin, send: layer(authenticating(credentials, origin, fetch)) };
+  }
+
+  function connectFromEnvironment(): { origin: string; send: Send } {
+    const found = readEnvironment();
+    const origin = baseUrl ?? originOf(found.baseUrl ?? DEFAULT_BASE_URL, "MONGODB_ATLAS_BASE_URL");
+    return connect(found.credentials, origin);
+  }
+
   let atlas = credentials && connect(credentials, baseUrl ?? DEFAULT_BASE_URL);
 
   return async (input, init = {}) => {
@@ -141,16 +152,6 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
     if (typeof body === "string" && !headers.has("content-type")) headers.set("content-type", "application/json");
     return await send(call);
   };
-
-  function connect(credentials: ApiKey | ServiceAccount, origin: string): { origin: string; send: Send } {
-    return { origin, send: layer(authenticating(credentials, origin, fetch)) };
-  }
-
-  function connectFromEnvironment(): { origin: string; send: Send } {
-    const found = readEnvironment();
-    const origin = baseUrl ?? originOf(found.baseUrl ?? DEFAULT_BASE_URL, "MONGODB_ATLAS_BASE_URL");
-    return connect(found.credentials, origin);
-  }
 }
 
 /** Authenticates calls to an origin: an API key by Digest, a service account by access tokens. */
