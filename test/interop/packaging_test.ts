@@ -19,10 +19,7 @@ const nodes = [20, 22, 24, 26].map((major) => ({
 }));
 const compilers = [
   { name: "TypeScript 5.7", tsc: join(modules, "typescript/bin/tsc") },
-  {
-    name: "the current TypeScript",
-    tsc: join(root, "node_modules/typescript/bin/tsc"),
-  },
+  { name: "the current TypeScript", tsc: join(root, "node_modules/typescript/bin/tsc") },
 ];
 const entries = ["atlas-fetch", "atlas-fetch/digest", "atlas-fetch/testing"];
 
@@ -43,28 +40,17 @@ const published = [
   "LICENSE",
   "CHANGELOG.md",
 ];
-for (const name of published) {
-  await cp(join(root, name), join(source, name), {
-    recursive: true,
-    force: true,
-  });
+for (const name of published.filter((name) => existsSync(join(root, name)))) {
+  await cp(join(root, name), join(source, name), { recursive: true });
 }
 await symlink(join(root, "node_modules"), join(source, "node_modules"));
 const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
 const tarball = join(folder, `atlas-fetch-${manifest.version}.tgz`);
-await runIn(source, "npm", [
-  "pack",
-  "--silent",
-  `--pack-destination=${folder}`,
-]);
+await runIn(source, "npm", ["pack", "--silent", `--pack-destination=${folder}`]);
 const project = await consumer("project");
 const installed = join(project, "node_modules/atlas-fetch");
 
-async function runIn(
-  cwd: string,
-  program: string,
-  args: readonly string[],
-): Promise<string> {
+async function runIn(cwd: string, program: string, args: readonly string[]): Promise<string> {
   try {
     return await run("/bin/sh", ["-c", 'cd "$0" && exec "$@" 2>&1', cwd, program, ...args], { PATH: path });
   } catch (error) {
@@ -77,18 +63,8 @@ async function runIn(
 async function consumer(name: string): Promise<string> {
   const project = join(folder, name);
   await mkdir(project);
-  await writeFile(
-    join(project, "package.json"),
-    `{ "name": "${name}", "version": "1.0.0", "private": true }`,
-  );
-  await runIn(project, "npm", [
-    "install",
-    "--silent",
-    "--offline",
-    "--no-audit",
-    "--no-fund",
-    tarball,
-  ]);
+  await writeFile(join(project, "package.json"), `{ "name": "${name}", "version": "1.0.0", "private": true }`);
+  await runIn(project, "npm", ["install", "--silent", "--offline", "--no-audit", "--no-fund", tarball]);
   return project;
 }
 
@@ -113,25 +89,14 @@ async function compile(
     noEmit: true,
     ...options,
   };
-  await writeFile(
-    join(folder, "tsconfig.json"),
-    JSON.stringify({ compilerOptions, files }),
-  );
-  return await runIn(folder, "/bin/sh", [
-    "-c",
-    '"$0" "$1" --pretty false || true',
-    process.execPath,
-    tsc,
-  ]);
+  await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
+  return await runIn(folder, "/bin/sh", ["-c", '"$0" "$1" --pretty false || true', process.execPath, tsc]);
 }
 
 // npm -------------------------------------------------------------------------------------------
 
 test("The package holds two files for each source, its papers, and nothing else", async () => {
-  const sources = [
-    "mod.ts",
-    ...(await filesBelow(join(root, "lib"))).map((file) => `lib/${file}`),
-  ];
+  const sources = ["mod.ts", ...(await filesBelow(join(root, "lib"))).map((file) => `lib/${file}`)];
   const built = sources.map((file) => `dist/${file.replace(/\.ts$/, "")}`)
     .flatMap((file) => [`${file}.js`, `${file}.d.ts`]);
   assert.deepEqual(
@@ -143,15 +108,8 @@ test("The package holds two files for each source, its papers, and nothing else"
 test("The package imports nothing but itself and Node's own modules", async () => {
   for (const file of await filesBelow(installed)) {
     if (!/\.(js|d\.ts)$/.test(file)) continue;
-    const text = (await readFile(join(installed, file), "utf8")).replace(
-      /^ *(\/\*\*|\*).*$/gm,
-      "",
-    );
-    for (
-      const [, specifier = ""] of text.matchAll(
-        /\b(?:from|import)[ (]*"([^"]+)"/g,
-      )
-    ) {
+    const text = (await readFile(join(installed, file), "utf8")).replace(/^ *(\/\*\*|\*).*$/gm, "");
+    for (const [, specifier = ""] of text.matchAll(/\b(?:from|import)[ (]*"([^"]+)"/g)) {
       assert.match(
         specifier,
         file.endsWith(".js") ? /^(\.\.?\/.*\.js|node:[\w/]+)$/ : /^(\.\.?\/.*\.(js|ts)|node:[\w/]+)$/,
@@ -165,17 +123,11 @@ test("The package imports nothing but itself and Node's own modules", async () =
 
 test("The package runs no script where it is installed", () => {
   const scripts: string[] = Object.keys(manifest.scripts);
-  assert.deepEqual(
-    scripts.filter((name) => /^(pre|post)?(install|prepare|uninstall)$/.test(name)),
-    [],
-  );
+  assert.deepEqual(scripts.filter((name) => /^(pre|post)?(install|prepare|uninstall)$/.test(name)), []);
 });
 
 for (
-  const { name, program } of [...nodes, { name: "Deno", program: deno }, {
-    name: "Bun",
-    program: bun,
-  }]
+  const { name, program } of [...nodes, { name: "Deno", program: deno }, { name: "Bun", program: bun }]
 ) {
   const title = `The installed package calls Atlas on ${name}`;
   await whereInstalled(title, [program], () => {
@@ -191,14 +143,7 @@ for (
           )
         }`,
       );
-      assert.equal(
-        await runIn(
-          project,
-          program,
-          name === "Deno" ? ["run", "-A", file] : [file],
-        ),
-        "200 200\n",
-      );
+      assert.equal(await runIn(project, program, name === "Deno" ? ["run", "-A", file] : [file]), "200 200\n");
     });
   });
 }
@@ -238,10 +183,7 @@ for (const { name, program } of nodes.slice(0, 1)) {
   const title = `The installed command answers from the embedded fake on ${name}`;
   await whereInstalled(title, [program], () => {
     test(title, async () => {
-      const output = await run(program, [
-        join(project, "node_modules/.bin/atlas-fetch"),
-        "/groups?itemsPerPage=1",
-      ]);
+      const output = await run(program, [join(project, "node_modules/.bin/atlas-fetch"), "/groups?itemsPerPage=1"]);
       assert.equal(JSON.parse(output).totalCount, 3);
     });
   });
@@ -250,40 +192,22 @@ for (const { name, program } of nodes.slice(0, 1)) {
 // Types -----------------------------------------------------------------------------------------
 
 const surroundings = [
-  {
-    name: "with DOM, without @types/node",
-    options: { lib: ["es2022", "dom", "dom.iterable"], types: [] },
-  },
-  {
-    name: "with @types/node, without DOM",
-    options: { lib: ["es2022"], types: ["node"] },
-  },
+  { name: "with DOM, without @types/node", options: { lib: ["es2022", "dom", "dom.iterable"], types: [] } },
+  { name: "with @types/node, without DOM", options: { lib: ["es2022"], types: ["node"] } },
 ];
 const resolutions = [
   { name: "nodenext", options: { module: "nodenext" } },
-  {
-    name: "bundler",
-    options: { module: "esnext", moduleResolution: "bundler" },
-  },
+  { name: "bundler", options: { module: "esnext", moduleResolution: "bundler" } },
 ];
-const program = await readFile(
-  new URL("types/consumer.ts", import.meta.url),
-  "utf8",
-);
+const program = await readFile(new URL("types/consumer.ts", import.meta.url), "utf8");
 
 for (const [index, surrounding] of surroundings.entries()) {
   const project = await consumer(`consumer-${index}`);
   await writeFile(join(project, "consumer.mts"), program);
   if (surrounding.options.types.includes("node")) {
     await mkdir(join(project, "node_modules/@types"));
-    await symlink(
-      join(root, "node_modules/@types/node"),
-      join(project, "node_modules/@types/node"),
-    );
-    await symlink(
-      join(root, "node_modules/undici-types"),
-      join(project, "node_modules/undici-types"),
-    );
+    await symlink(join(root, "node_modules/@types/node"), join(project, "node_modules/@types/node"));
+    await symlink(join(root, "node_modules/undici-types"), join(project, "node_modules/undici-types"));
   }
   for (const { name, tsc } of compilers) {
     for (const resolution of resolutions) {
@@ -291,10 +215,7 @@ for (const [index, surrounding] of surroundings.entries()) {
       await whereInstalled(title, [tsc], () => {
         test(title, async () => {
           const options = { ...surrounding.options, ...resolution.options };
-          assert.equal(
-            await compile(tsc, project, options, ["consumer.mts"]),
-            "",
-          );
+          assert.equal(await compile(tsc, project, options, ["consumer.mts"]), "");
         });
       });
     }
@@ -307,18 +228,9 @@ for (const { name, tsc } of compilers) {
     test(title, async () => {
       const imports = entries.map((entry) => `export * from "${entry}";\n`)
         .join("");
-      await writeFile(
-        join(project, "globals.mts"),
-        imports.replace(/.*digest";\n/, ""),
-      );
-      const output = await compile(tsc, project, {
-        lib: ["es2022"],
-        types: [],
-        module: "nodenext",
-      }, ["globals.mts"]);
-      const names = [
-        ...output.matchAll(/error TS\d+: Cannot find name '(\w+)'/g),
-      ].map(([, name]) => name);
+      await writeFile(join(project, "globals.mts"), imports.replace(/.*digest";\n/, ""));
+      const output = await compile(tsc, project, { lib: ["es2022"], types: [], module: "nodenext" }, ["globals.mts"]);
+      const names = [...output.matchAll(/error TS\d+: Cannot find name '(\w+)'/g)].map(([, name]) => name);
       assert.equal(output.match(/error TS/g)?.length, names.length, output);
       assert.deepEqual([...new Set(names)].sort(), [
         "AbortSignal",
@@ -335,10 +247,7 @@ for (const { name, tsc } of compilers) {
 }
 
 test("publint finds nothing to say", async () => {
-  const output = await runIn(installed, process.execPath, [
-    join(modules, "publint/src/cli.js"),
-    "--strict",
-  ]);
+  const output = await runIn(installed, process.execPath, [join(modules, "publint/src/cli.js"), "--strict"]);
   assert.match(output, /All good!/);
 });
 
@@ -359,10 +268,7 @@ test("JSR and npm have the same version and the same entries", async () => {
   const built = Object.entries<{ types: string; default: string }>(exports).map(
     ([key, entry]) => {
       assert.equal(entry.types, entry.default.replace(/\.js$/, ".d.ts"));
-      return [
-        key,
-        entry.default.replace("./dist/", "./").replace(/\.js$/, ".ts"),
-      ];
+      return [key, entry.default.replace("./dist/", "./").replace(/\.js$/, ".ts")];
     },
   );
   assert.deepEqual(Object.fromEntries(built), jsr.exports);
@@ -370,36 +276,17 @@ test("JSR and npm have the same version and the same entries", async () => {
 
 await whereInstalled("JSR would take the package", [deno], () => {
   test("JSR would take the package, with no slow types", async () => {
-    const output = await runIn(source, deno, [
-      "publish",
-      "--dry-run",
-      "--allow-dirty",
-      "--quiet",
-    ]);
+    const output = await runIn(source, deno, ["publish", "--dry-run", "--allow-dirty", "--quiet"]);
     assert.doesNotMatch(output, /slow.type|warning|error/i);
   });
 
   test("deno doc --lint misses no documentation", async () => {
-    await runIn(source, deno, [
-      "doc",
-      "--lint",
-      "--quiet",
-      "mod.ts",
-      "lib/digest/mod.ts",
-      "lib/testing.ts",
-    ]);
+    await runIn(source, deno, ["doc", "--lint", "--quiet", "mod.ts", "lib/digest/mod.ts", "lib/testing.ts"]);
   });
 
   test("The examples in README and in the docstrings compile", async () => {
     const sources = (await filesBelow(join(source, "lib"))).map((file) => `lib/${file}`);
-    await runIn(source, deno, [
-      "check",
-      "--doc",
-      "--quiet",
-      "README.md",
-      "mod.ts",
-      ...sources,
-    ]);
+    await runIn(source, deno, ["check", "--doc", "--quiet", "README.md", "mod.ts", ...sources]);
   });
 });
 
@@ -411,16 +298,10 @@ test("Each dependency of ours is of one exact version, and no lockfile names a r
       await readFile(join(root, folder, "package.json"), "utf8"),
     );
     for (
-      const version of Object.values<string>({
-        ...dependencies,
-        ...devDependencies,
-      })
+      const version of Object.values<string>({ ...dependencies, ...devDependencies })
     ) {
       assert.match(version, /^(npm:[\w@/-]+@)?\d+\.\d+\.\d+$/);
     }
-    assert.doesNotMatch(
-      await readFile(join(root, folder, "package-lock.json"), "utf8"),
-      /"resolved"/,
-    );
+    assert.doesNotMatch(await readFile(join(root, folder, "package-lock.json"), "utf8"), /"resolved"/);
   }
 });

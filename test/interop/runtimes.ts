@@ -118,9 +118,7 @@ async function findFiles(filters: readonly string[]): Promise<string[]> {
     }),
   );
   return names.flat().filter((file) =>
-    file.endsWith("_test.ts") && !RUN_ONCE.some((name) =>
-      file.endsWith(`/${name}`)
-    ) &&
+    file.endsWith("_test.ts") && !RUN_ONCE.some((name) => file.endsWith(`/${name}`)) &&
     (filters.length === 0 || filters.some((filter) => file.includes(filter)))
   );
 }
@@ -158,8 +156,7 @@ function readReport(
       /<testcase name="([^"]*)"[^>]*?(?:\/>|>(.*?)<\/testcase>)/gs,
     )
   ) {
-    const [isSkipped, reason] =
-      /<skipped(?:[^>]*message="([^"]*)")?/.exec(body) ?? [];
+    const [isSkipped, reason] = /<skipped(?:[^>]*message="([^"]*)")?/.exec(body) ?? [];
     if (body.includes("<failure") || body.includes("<error")) row.failed++;
     else if (!isSkipped) row.passed++;
     else {row.skipped.push(
@@ -179,13 +176,10 @@ async function test(
   if (!existsSync(join(root, program))) {
     // Elsewhere it may be missing: the packages of Node bring Linux's.
     const reason = "not installed: run npm ci in test/interop";
-    return process.env.CI === "true"
-      ? { ...row, failed: 1, version: reason }
-      : { ...row, skipped: [reason] };
+    return process.env.CI === "true" ? { ...row, failed: 1, version: reason } : { ...row, skipped: [reason] };
   }
-  const version =
-    (await run(program, ["--version"])).output.match(/\d+\.\d+\.\d+/)?.[0] ??
-      "";
+  const version = (await run(program, ["--version"])).output.match(/\d+\.\d+\.\d+/)?.[0] ??
+    "";
   const report = join(folder, `${name}.xml`);
   const { code, output } = await run(program, args(report, files));
   const counts = readReport(
@@ -206,9 +200,7 @@ function print(rows: readonly Row[]): void {
     head.map((title) => "-".repeat(title.length)),
     ...rows.map(({ name, version, passed, failed, skipped }) => {
       const reasons = [...new Set(skipped)].map((reason) => {
-        return `${
-          skipped.filter((other) => other === reason).length
-        } ${reason}`;
+        return `${skipped.filter((other) => other === reason).length} ${reason}`;
       });
       return [
         name,
@@ -219,9 +211,7 @@ function print(rows: readonly Row[]): void {
       ];
     }),
   ];
-  const widths = head.map((_, column) =>
-    Math.max(...table.map((cells) => cells[column]?.length ?? 0))
-  );
+  const widths = head.map((_, column) => Math.max(...table.map((cells) => cells[column]?.length ?? 0)));
   console.log();
   for (const cells of table) {
     console.log(
@@ -245,13 +235,10 @@ try {
 }
 print(rows);
 
-const sum = (count: (row: Row) => number) =>
-  rows.reduce((total, row) => total + count(row), 0);
+const sum = (count: (row: Row) => number) => rows.reduce((total, row) => total + count(row), 0);
 const failed = sum((row) => row.failed);
 console.log(
-  `\n${sum((row) => row.passed)} passed, ${failed} failed, ${
-    sum((row) => row.skipped.length)
-  } skipped`,
+  `\n${sum((row) => row.passed)} passed, ${failed} failed, ${sum((row) => row.skipped.length)} skipped`,
 );
 if (failed > 0 || rows.some(({ skipped }) => skipped.includes(UNEXPLAINED))) {
   process.exitCode = 1;
