@@ -29,7 +29,7 @@ interface Series {
 }
 
 /** What is remembered of an origin. */
-interface Origin {
+interface State {
   /** Signs the next request at once: the server has accepted it. */
   kept?: Session | undefined;
   /** By key, the one used last at the end. */
@@ -79,7 +79,50 @@ export function createDigestSend(
   { username, password, fetch }: Parameters<typeof createDigestFetch>[0],
 ): Send {
   assertCredentials({ username, password });
-  const origins = new Map<string, Origin>();
+  const origins = new Map<string, State>();
+
+  /** Asks for one URL: the flow of RFC 7616 section 3.2 from top to bottom. */
+  async function exchange(call: Call): Promise<Response> {
+    const { url, init } = call;
+    const state: State = origins.get(url.origin) ?? { series: new Map() };
+    origins.set(url.origin, state);
+    const stream = isStream(init.body);
+    let session = state.kept;
+    let fresh = false; // no request signed by the session has been accepted yet
+    let asking = stream || (!session && isLarge(init.body));
+    for (let sent = 1;; sent++) {
+      const attempt = asking ? bodyless(call) : sent === 1 ? call : copy(call);
+      if (!asking) await authorize(attempt, session, state);
+      const response = await transmit(fetch, attempt);
+      if (response.status === 401) {
+        const fields = response.headers.get("www-authenticate");
+        const challenge = findDigestChallenge(parseChallenges(fields ?? ""));
+        const isFinal = (stream && !asking) || (fresh && !(challenge?.stale && sent < MOST_REQUESTS));
+        if (!challenge || isFinal) {
+          // Without any challenge it is a role that is missing. With one, the next call asks before it signs:
+          // lockouts count the signed tries.
+          if (fresh) state.kept = fields === null ? session : undefined;
+          return response;
+        }
+        session = open(challenge, state);
+        fresh = true;
+      } else if (!asking) {
+        const nonce = session && nextNonce(response);
+        if (session && nonce) state.kept = open({ ...session.challenge, nonce }, state);
+        else if (fresh) state.kept = session;
+        return response;
+      }
+      await discard(response, call);
+      asking = false;
+    }
+  }
+
+  function open(challenge: DigestChallenge, state: State): Session {
+    const key = JSON.stringify([challenge.nonce, challenge.opaque]);
+    const series = state.series.get(key) ?? { key, count: 0 };
+    remember(series, state);
+    return { challenge, series, sign: createSigner(challenge, { username, password, cnonce: randomUUID() }) };
+  }
 
   return async ({ url, init }) => {
     if (init.redirect !== "follow") return await exchange({ url, init });
@@ -97,59 +140,16 @@ export function createDigestSend(
       call = next;
     }
   };
-
-  /** Asks for one URL: the flow of RFC 7616 section 3.2 from top to bottom. */
-  async function exchange(call: Call): Promise<Response> {
-    const { url, init } = call;
-    let origin = origins.get(url.origin);
-    if (!origin) origins.set(url.origin, origin = { series: new Map() });
-    const stream = isStream(init.body);
-    let session = origin.kept;
-    let fresh = false; // no request signed by the session has been accepted yet
-    let asking = stream || (!session && isLarge(init.body));
-    for (let sent = 1;; sent++) {
-      const attempt = asking ? bodyless(call) : sent === 1 ? call : copy(call);
-      if (!asking) await authorize(attempt, session, origin);
-      const response = await transmit(fetch, attempt);
-      if (response.status === 401) {
-        const fields = response.headers.get("www-authenticate");
-        const challenge = findDigestChallenge(parseChallenges(fields ?? ""));
-        const isFinal = (stream && !asking) || (fresh && !(challenge?.stale && sent < MOST_REQUESTS));
-        if (!challenge || isFinal) {
-          // Without any challenge it is a role that is missing. With one, the next call asks before it signs:
-          // lockouts count the signed tries.
-          if (fresh) origin.kept = fields === null ? session : undefined;
-          return response;
-        }
-        session = open(challenge, origin);
-        fresh = true;
-      } else if (!asking) {
-        const nonce = session && nextNonce(response);
-        if (session && nonce) origin.kept = open({ ...session.challenge, nonce }, origin);
-        else if (fresh) origin.kept = session;
-        return response;
-      }
-      asking = false;
-      await discard(response, call);
-    }
-  }
-
-  function open(challenge: DigestChallenge, origin: Origin): Session {
-    const key = JSON.stringify([challenge.nonce, challenge.opaque]);
-    const series = origin.series.get(key) ?? { key, count: 0 };
-    remember(series, origin);
-    return { challenge, series, sign: createSigner(challenge, { username, password, cnonce: randomUUID() }) };
-  }
 }
 
-function remember(series: Series, { series: all }: Origin): void {
+function remember(series: Series, { series: all }: State): void {
   all.delete(series.key);
   all.set(series.key, series);
   for (const oldest of all.keys()) if (all.size > REMEMBERED_SERIES) all.delete(oldest);
 }
 
 /** Signs a call with the next count of the session; without one, it goes unsigned. */
-async function authorize({ url, init }: Call, session: Session | undefined, origin: Origin): Promise<void> {
+async function authorize({ url, init }: Call, session: Session | undefined, state: State): Promise<void> {
   init.headers.delete("authorization"); // of an earlier try of the same call
   if (!session) return;
   const { challenge, series, sign } = session;
@@ -160,7 +160,7 @@ async function authorize({ url, init }: Call, session: Session | undefined, orig
     }
     body = new Uint8Array(await new Response(init.body).arrayBuffer());
   }
-  remember(series, origin);
+  remember(series, state);
   const uri = url.pathname + url.search;
   init.headers.set("authorization", sign({ method: init.method, uri, count: ++series.count, body }));
 }
