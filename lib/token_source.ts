@@ -71,18 +71,6 @@ export function createTokenSource(options: {
   let held: Token | undefined;
   let renewal: { avoids: string | undefined; result: Promise<Token> } | undefined;
 
-  return async ({ refused, signal } = {}) => {
-    for (;;) {
-      signal?.throwIfAborted();
-      if (held && serves(held, refused)) return held.token;
-      renewal ??= { avoids: refused, result: renew(refused).finally(() => renewal = undefined) };
-      const { avoids, result } = renewal;
-      const { token } = await unlessAborted(result, signal);
-      // A renewal that began before the refusal may have brought just that token.
-      if (token !== refused || avoids === refused) return token;
-    }
-  };
-
   async function renew(refused: string | undefined): Promise<Token> {
     const stored = store && readToken(await patiently(() => store.get(key)));
     if (stored && serves(stored, refused)) return held = stored;
@@ -116,6 +104,18 @@ export function createTokenSource(options: {
       throw refusal(`Cannot get an access token: ${new URL(tokenUrl).host} did not answer`, { cause: error });
     }
   }
+
+  return async ({ refused, signal } = {}) => {
+    for (;;) {
+      signal?.throwIfAborted();
+      if (held && serves(held, refused)) return held.token;
+      renewal ??= { avoids: refused, result: renew(refused).finally(() => renewal = undefined) };
+      const { avoids, result } = renewal;
+      const { token } = await unlessAborted(result, signal);
+      // A renewal that began before the refusal may have brought just that token.
+      if (token !== refused || avoids === refused) return token;
+    }
+  };
 }
 
 /**
