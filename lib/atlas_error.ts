@@ -104,8 +104,7 @@ function pathOf({ url }: Response): string {
 function messageOf({ status, statusText }: Response, facts: AtlasErrorFacts, place: string): string {
   const fields = facts.fields?.map(({ field, description }) => `${field}: ${description}`).join("; ");
   const said = [facts.detail ?? facts.reason, fields, facts.hint]
-    .filter((text) => text !== undefined && text !== "")
-    .map((text) => cut(text ?? "", LONGEST_DETAIL).replace(/\.\s*$/, ""));
+    .flatMap((text) => text ? cut(text, LONGEST_DETAIL).replace(/\.\s*$/, "") : []);
   const head = [status, cut(facts.code ?? statusText, 100), place && `at ${place}`].filter(Boolean).join(" ");
   const message = said.length === 0 ? head : `${head}: ${said.join(". ")}`;
   return masked(message).replace(/[\s\p{Cc}\p{Cf}]+/gu, " ");
@@ -117,10 +116,13 @@ function cut(text: string, length: number): string {
 
 /** Servers and proxies may quote the Authorization header that they refuse. */
 function masked(text: string): string {
-  return text
-    .replace(/\b(basic|bearer)\s+(?!auth|token|realm)[\w.~+/=-]+/gi, "$1 ***")
-    .replace(/\b(digest)\s+[\w*-]+\s*=[^]*/gi, "$1 ***");
+  return text.replace(TOKEN, "$1 ***").replace(DIGEST, "$1 ***");
 }
+
+// `Basic auth` and `Bearer token` are words, `Bearer token_1` is not; the space may be escaped.
+const TOKEN =
+  /\b(basic|bearer)(?:[\s\p{Cc}\p{Cf}]|\\\w|%20)+(?!(auth|authentication|authorization|tokens?|realm)(?![\w~+/-]|\.\w))[\w.~+/=-]+/giu;
+const DIGEST = /\b(digest)(?:[\s\p{Cc}\p{Cf}]|\\\w|%20)+[\w*-]+\s*=[^]*/giu;
 
 /** The value of a text that may be JSON, undefined if it is not, with what looks like credentials masked. */
 function parseMasked(text: string): unknown {
@@ -181,11 +183,14 @@ const HINTS: Readonly<Record<string, string>> = {
   invalid_client: "Check the client id and secret: the secret may have expired, or belong to another host",
 };
 
+// Bounded, or a text of nothing but `a` would take quadratic time.
+const IP = /(\d{1,3}\.){3}\d{1,3}|([\da-f]{0,4}:){2,7}[\da-f]{0,4}(\.\d{1,3}){0,3}/i;
+
 function hintOf(response: Response, { code = "", detail = "", parameters = [] }: AtlasErrorFacts): string | undefined {
   const { status, headers, url } = response;
   if (code === "IP_ADDRESS_NOT_ON_ACCESS_LIST") {
-    const address = `${parameters[0] ?? detail}`.match(/[\da-f]*[.:][\da-f.:]*[\da-f]/i)?.[0];
-    return `Add ${address ?? "your address"} to the access list of this API key`;
+    const address = [...parameters, detail].map((text) => typeof text === "string" && IP.exec(text)?.[0]).find(Boolean);
+    return `Add ${address || "your address"} to the access list of this API key`;
   }
   if (status === 429 || code.startsWith("RATE_LIMITED")) {
     const wait = headers.get("retry-after");
