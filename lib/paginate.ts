@@ -63,7 +63,9 @@ function nextQuery(body: unknown, response: Response, place: string): string | u
   const links = memberOf(body, "links");
   const next = Array.isArray(links) && links.find((link: unknown) => memberOf(link, "rel") === "next");
   if (!next) return undefined;
-  const href = String(memberOf(next, "href"));
-  if (!URL.canParse(href)) throw new AtlasError(response, { detail: "The link to the next page is not a URL" }, place);
+  const href = memberOf(next, "href");
+  if (typeof href !== "string" || !URL.canParse(href)) {
+    throw new AtlasError(response, { detail: "The link to the next page is not a URL" }, place);
+  }
   return new URL(href).search.slice(1);
 }
