@@ -63,14 +63,20 @@ export async function toCall(input: string | URL | Request, init: RequestInit = 
 
 /** A URL without what is not sent, for as long as it names no credentials. */
 export function parseUrl(input: string, base?: URL): URL {
-  // Not with new URL alone: on Node its error shows the input, which may hold a password.
-  const url = URL.canParse(input, base?.href) ? new URL(input, base) : undefined;
-  if (!url || !/^https?:/.test(url.protocol)) throw refusal("Cannot fetch: the URL is not an absolute HTTP URL");
+  let url: URL | undefined;
+  try {
+    url = new URL(input, base);
+  } catch {
+    // Node's error shows the input, which may hold a password.
+  }
+  if (!url || !/^https?:$/.test(url.protocol)) throw refusal("Cannot fetch: the URL is not an absolute HTTP URL");
   if (url.username || url.password) {
     throw refusal(`Cannot fetch from ${url.host}: its URL holds a user name or password. Remove them`);
   }
-  url.hash = "";
-  if (!url.search) url.search = "";
+  if (/[?#]/.test(url.href)) {
+    url.hash = "";
+    if (!url.search) url.search = "";
+  }
   return url;
 }
 
