@@ -1,0 +1,149 @@
+// What a call costs, counted exactly: requests, connections and bytes on the wire, and objects made.
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import { test } from "node:test";
+import { createDigestFetch } from "../lib/digest/digest_fetch.ts";
+import { createAtlasFetch } from "../mod.ts";
+import { createDigestServer, type DigestServer, type Rules } from "./digest_server.ts";
+
+const BASE = "http://digest.example/";
+
+/** The requests that `calls` calls in sequence take, the first included; all must succeed. */
+async function requestsFor(calls: number, rules: Rules, together = 1): Promise<number> {
+  const server = createDigestServer({ qop: "auth", ...rules });
+  const fetch = createDigestFetch({ username: "ada", password: "lovelace", fetch: server.fetch });
+  await fetch(BASE);
+  for (let call = 1; call < calls; call += together) {
+    const responses = await Promise.all(Array.from({ length: together }, () => fetch(BASE)));
+    assert.ok(responses.every(({ status }) => status === 200));
+  }
+  return server.seen.length;
+}
+
+test("createDigestFetch() takes 1.00 requests a call while a nonce can be used again", async () => {
+  assert.equal(await requestsFor(1000, {}), 1001);
+  assert.equal(
+    await requestsFor(1000, { refuses: ({ highest }, count) => count <= highest ? "bare" : undefined }),
+    1001,
+  );
+});
+
+test("createDigestFetch() takes one request more for each nonce under Jetty's 1024 uses", async () => {
+  const seen = new Map<string, Set<number>>();
+  const jetty: Rules["refuses"] = ({ value, uses }, count) => {
+    const counts = seen.get(value) ?? new Set();
+    seen.set(value, counts);
+    if (counts.has(count)) return "bare";
+    counts.add(count);
+    return uses >= 1024 ? "stale" : undefined;
+  };
+  assert.equal(await requestsFor(1500, { refuses: jetty }), 1502);
+  assert.ok(await requestsFor(1 + 16 * 100, { refuses: jetty }, 16) <= 1601 * 1.01);
+  assert.ok(await requestsFor(1 + 64 * 30, { refuses: jetty }, 64) <= 1921 * 1.01);
+});
+
+test("createDigestFetch() takes 1.02 requests a call where nonces are stale after 50 uses", async () => {
+  assert.equal(await requestsFor(500, { refuses: ({ uses }) => uses >= 50 ? "stale" : undefined }), 510);
+});
+
+test("createDigestFetch() takes 1.00 requests a call with one-time nonces and nextnonce, 2.00 without", async () => {
+  const oneTime: Rules["refuses"] = ({ uses }) => uses > 0 ? "stale" : undefined;
+  const server: DigestServer = createDigestServer({
+    qop: "auth",
+    refuses: oneTime,
+    nextNonce: () => server.newNonce(),
+  });
+  const fetch = createDigestFetch({ username: "ada", password: "lovelace", fetch: server.fetch });
+  for (let call = 0; call < 100; call++) assert.equal((await fetch(BASE)).status, 200);
+  assert.equal(server.seen.length, 101);
+  assert.equal(await requestsFor(100, { refuses: oneTime }), 200);
+});
+
+test("createDigestFetch() keeps one connection, and sends no byte twice but the header that signs", async () => {
+  // Answers by hand, so that every byte and connection is seen: 401 to what is not signed.
+  let connections = 0;
+  let bytes = 0;
+  const server = createServer((socket) => {
+    connections++;
+    let pending = "";
+    socket.on("error", () => {});
+    socket.on("data", (data) => {
+      bytes += data.length;
+      pending += data.toString("latin1");
+      for (;;) {
+        const head = pending.indexOf("\r\n\r\n");
+        const length = Number(/content-length: (\d+)/i.exec(pending.slice(0, head))?.[1] ?? 0);
+        if (head < 0 || pending.length < head + 4 + length) return;
+        const signed = /\r\nauthorization: digest/i.test(pending.slice(0, head));
+        pending = pending.slice(head + 4 + length);
+        socket.write(
+          signed
+            ? "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+            : 'HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\nContent-Length: 2\r\n\r\nno',
+        );
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/`;
+  const fetch = createDigestFetch({ username: "ada", password: "lovelace" });
+  const body = "x".repeat(2 ** 20);
+  const sizes: number[] = [];
+  for (let call = 0; call < 3; call++) {
+    const before = bytes;
+    assert.equal(await (await fetch(url, { method: "POST", body })).text(), "ok");
+    sizes.push(bytes - before);
+    await new Promise((resolve) => setTimeout(resolve, 20)); // a call right after text() may take a second connection by itself
+  }
+  server.close();
+  // 1 MiB and a head; the first call asks with a bodyless GET before.
+  for (const size of sizes) assert.ok(size > 2 ** 20 && size < 2 ** 20 + 1500, String(sizes));
+  assert.equal(connections, 1);
+});
+
+test("createDigestFetch() and createAtlasFetch() make one URL, one Headers and no Request for a warm call", async () => {
+  const originals = { Request: globalThis.Request, Headers: globalThis.Headers, URL: globalThis.URL };
+  const made = { Request: 0, Headers: 0, URL: 0 };
+  const challenge = 'Digest realm="r", nonce="n", qop="auth"';
+  const ok = new Response("ok");
+  const send = (_input: string | URL | Request, init?: RequestInit) => {
+    const headers = init?.headers;
+    const isSigned = headers instanceof originals.Headers && headers.has("authorization");
+    return Promise.resolve(
+      isSigned ? ok : new Response("", { status: 401, headers: { "www-authenticate": challenge } }),
+    );
+  };
+  const clients = [
+    createDigestFetch({ username: "ada", password: "lovelace", fetch: send }),
+    createAtlasFetch({ credentials: { publicKey: "ada", privateKey: "lovelace" }, fetch: send }),
+  ];
+  for (const client of clients) await client("https://cloud.mongodb.com/");
+  try {
+    globalThis.Request = class extends originals.Request {
+      constructor(...args: ConstructorParameters<typeof Request>) {
+        super(...args);
+        made.Request++;
+      }
+    };
+    globalThis.Headers = class extends originals.Headers {
+      constructor(...args: ConstructorParameters<typeof Headers>) {
+        super(...args);
+        made.Headers++;
+      }
+    };
+    globalThis.URL = class extends originals.URL {
+      constructor(...args: ConstructorParameters<typeof URL>) {
+        super(...args);
+        made.URL++;
+      }
+    };
+    for (const client of clients) {
+      Object.assign(made, { Request: 0, Headers: 0, URL: 0 });
+      assert.equal(await client("https://cloud.mongodb.com/api/atlas/v2/groups?a=b", { headers: { "x-a": "b" } }), ok);
+      assert.deepEqual(made, { Request: 0, Headers: 1, URL: 1 });
+    }
+  } finally {
+    Object.assign(globalThis, originals);
+  }
+});
