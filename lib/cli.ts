@@ -7,13 +7,13 @@
  *
  * @module
  */
-import { ensureOk } from "./atlas_error.ts";
+import { ensureOk, memberOf } from "./atlas_error.ts";
 import { type AtlasFetch, atlasFetch, createAtlasFetch, CREDENTIAL_VARIABLES } from "./atlas_fetch.ts";
+import { serveFakeAtlas } from "./testing.ts";
 
 /** Asks Atlas itself if any variable is set, so that half a pair is an error; else the fake one. */
 async function main(path = "/"): Promise<void> {
   if (CREDENTIAL_VARIABLES.flat().some((name) => process.env[name])) return await print(atlasFetch, path);
-  const { serveFakeAtlas } = await import("./testing.ts");
   const { url, credentials, close } = await serveFakeAtlas();
   const names = CREDENTIAL_VARIABLES.map((pair) => pair.join(" and ")).join(", or ");
   console.error(`No credentials found: this is the embedded fake Atlas, at ${url}. For the real one set ${names}`);
@@ -26,15 +26,18 @@ async function main(path = "/"): Promise<void> {
 
 async function print(fetch: AtlasFetch, path: string): Promise<void> {
   const response = await ensureOk(fetch(path));
+  const body = new Uint8Array(await response.arrayBuffer());
   const isJson = /[/+]json\b/.test(response.headers.get("content-type") ?? "");
-  if (isJson) console.log(JSON.stringify(await response.json(), null, 2));
-  else process.stdout.write(new Uint8Array(await response.arrayBuffer()));
+  // Some answers have no body whatever their type says.
+  if (isJson && body.length > 0) console.log(JSON.stringify(JSON.parse(new TextDecoder().decode(body)), null, 2));
+  else process.stdout.write(body);
 }
 
-/** One line; what failed on the way to the network is in the cause. */
+/** One line; what failed on the way to the network is in the cause, which may have a code only. */
 function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+  const cause = memberOf(error, "cause");
+  const said = [memberOf(error, "message"), memberOf(cause, "message") || memberOf(cause, "code")];
+  return said.filter(Boolean).join(": ").replace(/\s+/g, " ");
 }
 
 try {

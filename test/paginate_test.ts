@@ -32,14 +32,14 @@ function page(results: unknown[], next?: unknown): Page {
   return { results, links: next === undefined ? links : [...links, { rel: "next", href: next }] };
 }
 
-async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const list: T[] = [];
+async function all<T>(items: AsyncIterable<T>, list: T[] = []): Promise<T[]> {
   for await (const item of items) list.push(item);
   return list;
 }
 
-async function errorOf(items: AsyncIterable<unknown>): Promise<AtlasError> {
-  const error = await all(items).then((list) => list, (error: unknown) => error);
+/** The error that a list ends in, and the items seen before. */
+async function errorOf(items: AsyncIterable<unknown>, seen: unknown[] = []): Promise<AtlasError> {
+  const error = await all(items, seen).then((list) => list, (error: unknown) => error);
   assert.ok(error instanceof AtlasError, inspect(error));
   return error;
 }
@@ -185,9 +185,7 @@ test("paginate() throws an AtlasError for a next that is no URL", async () => {
   for (const next of wrong) {
     const { fetch, asked } = createPages(page([1], "https://x/?pageNum=2"), page([2], next));
     const seen: unknown[] = [];
-    const error = await errorOf(async function* () {
-      for await (const item of paginate(fetch, "/groups")) seen.push(item);
-    }());
+    const error = await errorOf(paginate(fetch, "/groups"), seen);
     assert.equal(error.message, "200 at /groups page 2: The link to the next page is not a URL", inspect(next));
     assert.deepEqual(seen, [1, 2]);
     assert.equal(asked.length, 2);
@@ -248,9 +246,7 @@ test("paginate() throws what Atlas says of a page that fails, with path and page
     );
   };
   const seen: unknown[] = [];
-  const error = await errorOf(async function* () {
-    for await (const item of paginate(failing, "/groups?itemsPerPage=10")) seen.push(item);
-  }());
+  const error = await errorOf(paginate(failing, "/groups?itemsPerPage=10"), seen);
   assert.equal(error.message, "404 GROUP_NOT_FOUND at /groups page 3: Gone");
   assert.equal(error.code, "GROUP_NOT_FOUND");
   assert.equal(seen.length, 20);
