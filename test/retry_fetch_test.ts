@@ -12,6 +12,7 @@ import { createDigestFetch } from "../lib/digest/mod.ts";
 import { createRetryFetch } from "../lib/retry_fetch.ts";
 import { createFakeAtlas, serveFakeAtlas } from "../lib/testing.ts";
 
+const patient = { timeout: 60_000 }; // Bun gives a test 5 s
 const PLACE = "https://cloud.mongodb.com/api/atlas/v2/groups";
 
 /** Gives the answers in order, the last one for ever, and counts. */
@@ -725,7 +726,7 @@ test("createAtlasFetch() does not repeat its own refusals", async () => {
 
 // What it must show ------------------------------------------------------------------------------------------------
 
-test("createAtlasFetch() brings 100 parallel calls through a bucket of 10 that refills 50 a second", async () => {
+test("createAtlasFetch() brings 100 parallel calls through a bucket of 10, 50 a second", patient, async () => {
   const atlas = await serveFakeAtlas({ rateLimit: { capacity: 10, refillPerMinute: 3000 } });
   const due = new Map<string, number>();
   const executed = new Map<string, number>();
@@ -774,7 +775,7 @@ test("createAtlasFetch() brings 100 parallel calls through a bucket of 10 that r
   }
 });
 
-test("createRetryFetch() brings 300 GETs past every third connection lost, and sends 300 POSTs once", async () => {
+test("createRetryFetch() brings 300 GETs past each third connection lost, 300 POSTs once", patient, async () => {
   let requests = 0;
   const executed = new Map<string, number>();
   await serving((request, response) => {
@@ -814,7 +815,7 @@ test("createRetryFetch() brings 300 GETs past every third connection lost, and s
   });
 });
 
-test("createAtlasFetch() keeps heap and signal clean over 20,000 calls with retries and renewals", async () => {
+test("createAtlasFetch() keeps heap and signal clean over 20,000 calls", patient, async () => {
   const counts = { tries: 0, mints: 0, refused: 0, limited: 0, dropped: 0 };
   const fetch: Fetch = (input, init) => {
     if (String(input).endsWith("/api/oauth/token")) {
