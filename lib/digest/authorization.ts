@@ -51,7 +51,7 @@ export function digestAuthorization(challenge: DigestChallenge, request: DigestR
 export function assertCredentials(credentials: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(credentials)) {
     if (typeof value !== "string" || /[\r\n\0]/.test(value)) {
-      throw new TypeError(`Cannot authenticate: ${name} is not a string without line breaks and NUL. Trim it`);
+      throw new TypeError(`Cannot authenticate: ${name} holds a line break or NUL, or is no string`);
     }
   }
 }

@@ -47,13 +47,12 @@ export async function toCall(input: string | URL | Request, init: RequestInit = 
   const signal = (init.signal === undefined ? request?.signal : init.signal) ?? null;
   const redirect = init.redirect ?? request?.redirect ?? "follow";
   const given = init.body ?? null;
-  if ((given ?? request?.body) && /^(GET|HEAD)$/.test(method)) {
-    throw refusal(`Cannot send a body with ${method}: use POST, or put it into the query`);
+  const inherited = given === null && request?.body ? request : null;
+  if ((given !== null || inherited) && /^(GET|HEAD)$/.test(method)) {
+    throw refusal(`Cannot send a body with ${method}: use POST or the query`);
   }
   signal?.throwIfAborted();
-  const body = given === null && request?.body
-    ? new Uint8Array(await request.arrayBuffer())
-    : await replayable(given, headers);
+  const body = inherited ? new Uint8Array(await inherited.arrayBuffer()) : await replayable(given, headers);
   const { integrity } = request ?? {};
   return {
     url,
@@ -69,9 +68,9 @@ export function parseUrl(input: string, base?: URL): URL {
   } catch {
     // Node's error shows the input, which may hold a password.
   }
-  if (!url || !/^https?:$/.test(url.protocol)) throw refusal("Cannot fetch: the URL is not an absolute HTTP URL");
+  if (!url || !/^https?:$/.test(url.protocol)) throw refusal("Cannot fetch: not an absolute HTTP URL");
   if (url.username || url.password) {
-    throw refusal(`Cannot fetch from ${url.host}: its URL holds a user name or password. Remove them`);
+    throw refusal(`Cannot fetch from ${url.host}: the URL holds a user name or password. Remove them`);
   }
   if (/[?#]/.test(url.href)) {
     url.hash = "";
@@ -117,7 +116,7 @@ export function copy({ url, init }: Call, changes?: Partial<CallInit>): Call {
  */
 export function assertUnsigned(call: Call): Call {
   if (!call.init.headers.has("authorization")) return call;
-  throw refusal("Cannot send your Authorization header: this fetch sets its own. Remove it, or use plain fetch");
+  throw refusal("Cannot send your own Authorization header. Remove it, or use plain fetch");
 }
 
 /** Sends a call by a fetch or, if there is none, the global one of this moment. */

@@ -156,7 +156,7 @@ async function authorize({ url, init }: Call, session: Session | undefined, stat
   let body: Uint8Array | undefined;
   if (challenge.qop === "auth-int") {
     if (isStream(init.body)) {
-      throw refusal("Cannot hash a stream, but the server only takes qop auth-int. Read it first");
+      throw refusal("Cannot hash a stream for a server that only takes auth-int. Read it first");
     }
     body = new Uint8Array(await new Response(init.body).arrayBuffer());
   }
@@ -186,7 +186,7 @@ function redirected(call: Call, { status, headers }: Response): Call | undefined
   const { method, body } = call.init;
   const toGet = status === 303 ? method !== "GET" && method !== "HEAD" : status < 303 && method === "POST";
   if (!toGet && isStream(body)) {
-    throw refusal(`Cannot follow the ${status} to ${url.href}: the stream has been sent already. Send it there`);
+    throw refusal(`Cannot follow the ${status} with a stream, which is sent already. Send it to ${url.href}`);
   }
   const next = copy({ url, init: call.init }, toGet ? { method: "GET", body: null } : {});
   if (toGet) removeFields(next, /^content-/);

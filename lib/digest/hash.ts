@@ -15,7 +15,7 @@ export function hexDigest(name: HashName, data: string | Uint8Array): string {
     // Deno takes these spellings only: md5, sha256, sha512-256.
     return hash(name.toLowerCase().replace("a-", "a"), bytes);
   } catch (cause) {
-    throw refusal(`Cannot use ${name}: this platform refuses it (FIPS mode?). Use a service account, or SHA-256`, {
+    throw refusal(`Cannot use ${name}: this platform refuses it (FIPS?). Use a service account or SHA-256`, {
       cause,
     });
   }
