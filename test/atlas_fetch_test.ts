@@ -429,11 +429,14 @@ test("atlasFetch() refuses a caller's Authorization, a GET with a body and a use
     ]
   ) {
     const error = await refusalOf(call(), sent);
-    assert.match(error.message, /^Cannot send your Authorization header/);
+    assert.match(error.message, /^Cannot send your .*Authorization header/);
     assert.doesNotMatch(inspect(error, { depth: Infinity, showHidden: true }), /pa55word/);
   }
   assert.match((await refusalOf(fetch("/groups", { body: "{}" }), sent)).message, /^Cannot send a body with GET/);
-  assert.match((await refusalOf(fetch("/x", { method: "head", body: "a" }), sent)).message, /HEAD/i);
+  assert.match(
+    (await refusalOf(fetch("/x", { method: "HEAD", body: "" }), sent)).message,
+    /^Cannot send a body with HEAD/,
+  );
   const used = new Request(url, { method: "POST", body: "{}" });
   await used.text();
   await refusalOf(fetch(used), sent);
@@ -484,7 +487,8 @@ test("createAtlasFetch() refuses credentials that cannot be right at once, witho
   const long = "s3cr3t-s3cr3t";
   const empty =
     /^Cannot authenticate: \w+ is empty\. Give \{ publicKey, privateKey \} or \{ clientId, clientSecret \}$/;
-  const broken = /^Cannot authenticate: \w+ is not a string without line breaks and NUL/;
+  const broken =
+    /^Cannot authenticate: (public|private)Key holds .*line break|^Cannot authenticate: clientSecret holds .*line break/;
   const cases: [AtlasFetchOptions["credentials"], RegExp][] = [
     [{ publicKey: "", privateKey: long }, empty],
     [{ publicKey: "abcdefgh", privateKey: "" }, empty],
@@ -613,9 +617,12 @@ test("atlasFetch() names the variable that holds a line break", async () => {
     for (const end of ["\n", "\r\n", "\r"]) {
       assert.match(
         await refusalIn({ [id]: `s3cr3t${end}`, [secret]: "s3cr3t" }),
-        new RegExp(`authenticate: ${id} is `),
+        new RegExp(`authenticate: ${id} holds a line break`),
       );
-      assert.match(await refusalIn({ [id]: "user", [secret]: `s3cr3t${end}` }), new RegExp(`cate: ${secret} is `));
+      assert.match(
+        await refusalIn({ [id]: "user", [secret]: `s3cr3t${end}` }),
+        new RegExp(`cate: ${secret} holds a line break`),
+      );
     }
   }
 });
