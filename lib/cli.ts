@@ -29,8 +29,14 @@ async function print(fetch: AtlasFetch, path: string): Promise<void> {
   const body = new Uint8Array(await response.arrayBuffer());
   const isJson = /[/+]json\b/.test(response.headers.get("content-type") ?? "");
   // Some answers have no body whatever their type says.
-  if (isJson && body.length > 0) console.log(JSON.stringify(JSON.parse(new TextDecoder().decode(body)), null, 2));
+  if (isJson && body.length > 0) console.log(indented(new TextDecoder().decode(body)));
   else process.stdout.write(body);
+}
+
+/** JSON made readable, unless that would change it, as it does numbers beyond 2^53. */
+function indented(json: string): string {
+  const value: unknown = JSON.parse(json);
+  return JSON.stringify(value) === json.trim() ? JSON.stringify(value, null, 2) : json;
 }
 
 /** One line; what failed on the way to the network is in the cause, which may have a code only. */

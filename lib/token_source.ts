@@ -124,10 +124,10 @@ export function createTokenSource(options: {
  * @throws {TypeError} unless the URL is `https:`, or `http:` of this machine
  */
 export function assertSecure(url: string): void {
-  const { protocol, hostname, origin } = new URL(url);
+  const { protocol, hostname, host } = new URL(url);
   const isLoopback = /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
   if (protocol === "https:" || (protocol === "http:" && isLoopback)) return;
-  throw new TypeError(`Cannot send credentials to ${origin}: use https:, since http: is for loopback only`);
+  throw new TypeError(`Cannot send credentials to ${protocol}//${host}: use https:, since http: is for loopback only`);
 }
 
 /** Whether a token may be handed out: not refused, and not about to end. */

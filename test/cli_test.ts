@@ -188,3 +188,16 @@ test("atlas-fetch prints one line for JSON that is none, and for an error that i
     await close();
   }
 });
+
+test("atlas-fetch indents JSON, but keeps numbers that JavaScript cannot hold", async () => {
+  const { variables, close } = await serve((request, response) => {
+    response.setHeader("Content-Type", "application/json");
+    response.end(request.url?.endsWith("/large") ? '{"bytes":12345678901234567890}' : '{"a":[1]}');
+  });
+  try {
+    assert.equal((await run(variables, "/small")).stdout, '{\n  "a": [\n    1\n  ]\n}\n');
+    assert.equal((await run(variables, "/large")).stdout, '{"bytes":12345678901234567890}\n');
+  } finally {
+    await close();
+  }
+});
