@@ -2,6 +2,7 @@ import { createBearerSend } from "./bearer_fetch.ts";
 import { assertCredentials } from "./digest/authorization.ts";
 import { assertUnsigned, type Fetch, type Send, toCall } from "./digest/call.ts";
 import { createDigestSend } from "./digest/digest_fetch.ts";
+import { refusal } from "./digest/refusal.ts";
 import { createRetryLayer, type RetryOptions } from "./retry_fetch.ts";
 import { assertSecure, createTokenSource, type TokenStore } from "./token_source.ts";
 
@@ -138,7 +139,7 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
     const { version = defaultVersion, format = "json" } = init;
     const call = assertUnsigned(await toCall(typeof input === "string" ? resolve(input, origin) : input, init));
     if (call.url.origin !== origin) {
-      throw new TypeError(
+      throw refusal(
         `Cannot send Atlas credentials to ${call.url.origin}: they are for ${origin}. Use plain fetch, or set baseUrl`,
       );
     }
