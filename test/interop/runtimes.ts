@@ -131,6 +131,12 @@ function printedReason(output: string, title: string): string | undefined {
   );
 }
 
+/** The reason that a test gives to `t.skip`, of which Bun's report has nothing. */
+function reasonInSource(sources: string, title: string): string | undefined {
+  const [, body = ""] = sources.split(JSON.stringify(title));
+  return /\bt\.skip\("([^"]*)"\)/.exec(body.split(/^test\(/m)[0] ?? "")?.[1];
+}
+
 function unescapeXml(text: string): string {
   const names: Record<string, string> = {
     lt: "<",
@@ -146,10 +152,7 @@ function unescapeXml(text: string): string {
   return once(once(text)); // Node escapes quotes twice
 }
 
-function readReport(
-  report: string,
-  output: string,
-): Pick<Row, "passed" | "failed" | "skipped"> {
+function readReport(report: string, output: string, sources: string): Pick<Row, "passed" | "failed" | "skipped"> {
   const row = { passed: 0, failed: 0, skipped: new Array<string>() };
   for (
     const [, name = "", body = ""] of report.matchAll(
@@ -159,10 +162,11 @@ function readReport(
     const [isSkipped, reason] = /<skipped(?:[^>]*message="([^"]*)")?/.exec(body) ?? [];
     if (body.includes("<failure") || body.includes("<error")) row.failed++;
     else if (!isSkipped) row.passed++;
-    else {row.skipped.push(
-        unescapeXml(reason ?? "") ||
-          (printedReason(output, unescapeXml(name)) ?? UNEXPLAINED),
-      );}
+    else {
+      const title = unescapeXml(name);
+      const known = printedReason(output, title) ?? reasonInSource(sources, title) ?? UNEXPLAINED;
+      row.skipped.push(unescapeXml(reason ?? "") || known);
+    }
   }
   return row;
 }
@@ -181,11 +185,9 @@ async function test(
   const version = (await run(program, ["--version"])).output.match(/\d+\.\d+\.\d+/)?.[0] ??
     "";
   const report = join(folder, `${name}.xml`);
+  const sources = await Promise.all(files.map((file) => readFile(join(root, file), "utf8")));
   const { code, output } = await run(program, args(report, files));
-  const counts = readReport(
-    existsSync(report) ? await readFile(report, "utf8") : "",
-    output,
-  );
+  const counts = readReport(existsSync(report) ? await readFile(report, "utf8") : "", output, sources.join("\n"));
   if (code !== 0) {
     console.log(`\n${name}:\n${output}`);
     counts.failed ||= 1; // it ended before it could report
