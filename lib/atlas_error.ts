@@ -1,10 +1,16 @@
 /** What a response says of its failure. */
 export interface AtlasErrorFacts {
+  /** Atlas's or OAuth's code. */
   code?: string | undefined;
+  /** What went wrong. */
   detail?: string | undefined;
+  /** The status in words. */
   reason?: string | undefined;
+  /** What the detail was made from. */
   parameters?: unknown[] | undefined;
+  /** What is wrong with the body that was sent. */
   fields?: { field: string; description: string }[] | undefined;
+  /** What to do about it. */
   hint?: string | undefined;
 }
 
@@ -40,6 +46,8 @@ export class AtlasError extends Error {
   declare response: Response;
 
   /**
+   * Made by `ensureOk` and `paginate`; for your own, such as in a test, give what it is to say.
+   *
    * @param response The refusal
    * @param facts What it says
    * @param place Where it was asked for

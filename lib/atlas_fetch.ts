@@ -25,7 +25,9 @@ export interface AtlasRequestInit extends RequestInit {
 
 /** An Atlas API key, for Digest. */
 export interface ApiKey {
+  /** Eight letters; the user name. */
   publicKey: string;
+  /** A UUID; the password. */
   privateKey: string;
 }
 
@@ -41,22 +43,34 @@ export interface ServiceAccount {
 
 /** Who calls, where, and how. */
 export interface AtlasFetchOptions {
-  /** @default {from the environment, read at the first request} */
+  /**
+   * Who calls.
+   * @default {from the environment, read at the first request}
+   */
   credentials?: ApiKey | ServiceAccount | undefined;
   /**
    * Where Atlas is: an origin, or that with `/api/atlas/v2`. Credentials go nowhere else.
    * @default {MONGODB_ATLAS_BASE_URL with credentials of the environment, else "https://cloud.mongodb.com"}
    */
   baseUrl?: string | URL | undefined;
-  /** @default {"2025-03-12"} */
+  /**
+   * Of the media types, as `YYYY-MM-DD` or `"preview"`: the newest version not after the date answers.
+   * @default {"2025-03-12"}
+   */
   version?: string | undefined;
-  /** @default {{ limit: 2, maxDelay: 60_000 }} */
+  /**
+   * How often and how long to wait; `false` for one try.
+   * @default {{ limit: 2, maxDelay: 60_000 }}
+   */
   retry?: RetryOptions | false | undefined;
-  /** @default {globalThis.fetch, looked up at each request} */
+  /**
+   * What sends the requests.
+   * @default {globalThis.fetch, looked up at each request}
+   */
   fetch?: Fetch | undefined;
 }
 
-/** The pairs of variables that credentials are read from, the first complete one wins: ids and names of keys first. */
+/** The pairs of variables that credentials are read from. The first complete one wins. */
 export const CREDENTIAL_VARIABLES = [
   // The Atlas CLI's
   ["MONGODB_ATLAS_CLIENT_ID", "MONGODB_ATLAS_CLIENT_SECRET"],

@@ -11,7 +11,9 @@ export type TokenSource = (
 
 /** Where processes share an access token. A Map works (the value holds its end too); so do Redis, Deno KV, a file. */
 export interface TokenStore {
+  /** What was set last for the key, if it is still there. */
   get(key: string): Promise<string | undefined> | string | undefined;
+  /** Keeps a value, for at most this many whole seconds. */
   set(key: string, value: string, expiresInSeconds: number): Promise<unknown> | unknown;
 }
 

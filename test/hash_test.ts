@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type HashName, hexDigest, utf8ByteString } from "../lib/digest/hash.ts";
+import { fromHeader, type HashName, hexDigest, toHeader, utf8ByteString } from "../lib/digest/hash.ts";
 
 test("hexDigest() gives the known digests of nothing", () => {
   assert.equal(hexDigest("MD5", ""), "d41d8cd98f00b204e9800998ecf8427e");
@@ -24,4 +24,28 @@ test("hexDigest() says so where the platform refuses a hash, and what to use ins
     return error instanceof TypeError && /SHA-0.*FIPS.*service account/.test(error.message) &&
       error.cause !== undefined;
   });
+});
+
+test("toHeader() and fromHeader() leave byte strings alone where headers hold bytes", () => {
+  for (const value of ["abc", "\u00c3\u00a9"]) {
+    assert.equal(toHeader(value), value);
+    assert.equal(fromHeader(value), value);
+  }
+});
+
+test("toHeader() and fromHeader() convert where headers hold text, as workers_test.ts sees on workerd", () => {
+  const original = globalThis.Headers;
+  try {
+    globalThis.Headers = class extends original {
+      constructor() {
+        super([["x", "takes all"]]);
+      }
+    };
+    for (const [bytes, text] of [["abc", "abc"], ["\u00c3\u00a9\u00e5\u0090\u008d", "é名"]] as const) {
+      assert.equal(toHeader(bytes), text);
+      assert.equal(fromHeader(text), bytes);
+    }
+  } finally {
+    globalThis.Headers = original;
+  }
 });

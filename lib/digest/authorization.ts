@@ -3,7 +3,9 @@ import { hexDigest, utf8ByteString } from "./hash.ts";
 
 /** What is asked for, by whom, and what makes the answer differ from the last one. */
 export interface DigestRequest {
+  /** Sent as UTF-8. */
   username: string;
+  /** Sent only hashed. */
   password: string;
   /** The method exactly as it is sent. */
   method: string;
@@ -11,6 +13,7 @@ export interface DigestRequest {
   uri: string;
   /** How many requests this nonce has signed, this one counted: from 1. */
   count: number;
+  /** Chosen by the client, at random. */
   cnonce: string;
   /** What is sent; hashed for `auth-int` only. */
   body?: string | Uint8Array | undefined;

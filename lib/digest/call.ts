@@ -19,7 +19,7 @@ export interface Call {
 }
 
 /** The caller's init with its runtime extras (`dispatcher`, `client`, `proxy`), and what is known for certain. */
-export interface CallInit extends RequestInit {
+export interface CallInit extends Omit<RequestInit, "body"> {
   /** As it is sent. */
   method: string;
   headers: Headers;

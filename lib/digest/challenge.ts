@@ -12,11 +12,15 @@ export interface Challenge {
 
 /** A Digest challenge that can be answered (RFC 7616 section 3.3). */
 export interface DigestChallenge {
+  /** Whose credentials are wanted; a byte string, as nonce and opaque are. */
   realm: string;
+  /** Made by the server, to be used for as long as it likes. */
   nonce: string;
+  /** To be echoed. */
   opaque?: string;
   /** As sent, to be echoed as it stands; absent means MD5. */
   algorithm?: string;
+  /** What the algorithm hashes with. */
   hash: HashName;
   /** Whether the algorithm ends in `-sess`. */
   session: boolean;

@@ -13,6 +13,7 @@ import {
   transmit,
 } from "./call.ts";
 import { type DigestChallenge, findDigestChallenge, parseChallenges } from "./challenge.ts";
+import { fromHeader, toHeader } from "./hash.ts";
 import { refusal } from "./refusal.ts";
 
 /** A challenge being answered. */
@@ -96,7 +97,7 @@ export function createDigestSend(
       const response = await transmit(fetch, attempt);
       if (response.status === 401) {
         const fields = response.headers.get("www-authenticate");
-        const challenge = findDigestChallenge(parseChallenges(fields ?? ""));
+        const challenge = findDigestChallenge(parseChallenges(fromHeader(fields ?? "")));
         const isFinal = (stream && !asking) || (fresh && !(challenge?.stale && sent < MOST_REQUESTS));
         if (!challenge || isFinal) {
           // Without any challenge it is a role that is missing. With one, the next call asks before it signs:
@@ -162,13 +163,13 @@ async function authorize({ url, init }: Call, session: Session | undefined, stat
   }
   remember(series, state);
   const uri = url.pathname + url.search;
-  init.headers.set("authorization", sign({ method: init.method, uri, count: ++series.count, body }));
+  init.headers.set("authorization", toHeader(sign({ method: init.method, uri, count: ++series.count, body })));
 }
 
 /** The nonce for the next request (RFC 7616 section 3.5). */
 function nextNonce({ headers }: Response): string | undefined {
   const info = headers.get("authentication-info");
-  return info === null ? undefined : parseChallenges(`Digest ${info}`)[0]?.params.nextnonce;
+  return info === null ? undefined : parseChallenges(`Digest ${fromHeader(info)}`)[0]?.params.nextnonce;
 }
 
 /** Asks for the challenge in place of a call whose body must not be sent in vain. */

@@ -10,7 +10,7 @@ export type HashName = "MD5" | "SHA-256" | "SHA-512-256";
  * @throws {TypeError} if the platform refuses the hash, as OpenSSL does with MD5 in FIPS mode
  */
 export function hexDigest(name: HashName, data: string | Uint8Array): string {
-  const bytes = typeof data === "string" && !isAscii(data) ? Uint8Array.from(data, (byte) => byte.charCodeAt(0)) : data;
+  const bytes = typeof data === "string" && !isAscii(data) ? bytesOf(data) : data;
   try {
     // Deno takes these spellings only: md5, sha256, sha512-256.
     return hash(name.toLowerCase().replace("a-", "a"), bytes);
@@ -24,6 +24,29 @@ export function hexDigest(name: HashName, data: string | Uint8Array): string {
 /** The UTF-8 bytes of a text as a byte string: one character, U+0000 to U+00FF, a byte. */
 export function utf8ByteString(text: string): string {
   return isAscii(text) ? text : String.fromCharCode(...new TextEncoder().encode(text));
+}
+
+/** A header value as the byte string that came over the wire. */
+export function fromHeader(value: string): string {
+  return isAscii(value) || !headersHoldText() ? value : utf8ByteString(value);
+}
+
+/** A byte string as the header value that sends these bytes. */
+export function toHeader(byteString: string): string {
+  return isAscii(byteString) || !headersHoldText() ? byteString : new TextDecoder().decode(bytesOf(byteString));
+}
+
+/** Whether header values are text in UTF-8, as on workerd, and not a character a byte, as everywhere else. */
+function headersHoldText(): boolean {
+  try {
+    return new Headers([["x", "\u0100"]]).has("x");
+  } catch {
+    return false;
+  }
+}
+
+function bytesOf(byteString: string): Uint8Array {
+  return Uint8Array.from(byteString, (byte) => byte.charCodeAt(0));
 }
 
 function isAscii(text: string): boolean {
