@@ -60,7 +60,7 @@ function roundTripsPlot(results, source) {
         return {
           value,
           bad: true,
-          note: `${Math.round(100 * row.failed / row.calls)}% fail`,
+          note: `${Math.round(100 * row.failed / row.callsMade)}% fail`,
         };
       })
     ),

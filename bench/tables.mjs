@@ -54,7 +54,8 @@ function roundTripsTable({ clients, roundTrips }, mode) {
         name,
         ...rules.map((rule) => {
           const row = roundTrips.find((row) => row.client === id && row.rule === rule && row.mode === mode);
-          const failed = row.failed === 0 ? "" : `, ${row.failed} of ${row.calls} failed`;
+          if (row === undefined) return ""; // a quick run leaves some out
+          const failed = row.failed === 0 ? "" : `, ${row.failed} of ${row.callsMade} failed`;
           return two(row.requests / row.calls) + failed;
         }),
       ]),

@@ -14,8 +14,8 @@ export async function measureAgeing({ server, clients, quick, credentials, say }
     await worker.ask({ task: "create", url: listener.url, ...credentials });
     const { young, grown, heapGrowth, heapCalls } = await worker.ask({
       task: "ageing",
-      oldCalls: quick ? 2000 : 10_000,
-      slices: quick ? 4 : 200,
+      oldCalls: quick ? 1000 : 10_000,
+      slices: quick ? 2 : 200,
       sliceCalls: 100,
     });
     worker.end();

@@ -8,7 +8,7 @@ import { entrants } from "./speed.mjs";
 const FAR = { setUp: 40, latency: 20 }; // ms for each new connection, ms for each answer
 
 /** Time of the first call, and the connections that it opened. The import is over before. */
-export async function measureFirstCall({ server, clients, rounds, credentials, say }) {
+export async function measureFirstCall({ server, clients, rounds, quick, credentials, say }) {
   const lapOf = async (runner) => {
     const { url, counts } = runner.listener;
     const { callMs, status } = runner.client.coldCommand === undefined
@@ -17,7 +17,7 @@ export async function measureFirstCall({ server, clients, rounds, credentials, s
     return { values: { ms: callMs }, status, counts: await counts() };
   };
   const all = entrantsOf(clients);
-  const runners = await measureRounds({ server, entrants: all, delays: FAR, rounds, say, lapOf });
+  const runners = await measureRounds({ server, entrants: all, delays: FAR, rounds, quick, say, lapOf });
   return runners.map((runner) => ({
     entrant: runner.id,
     failed: runner.failed,
@@ -28,7 +28,7 @@ export async function measureFirstCall({ server, clients, rounds, credentials, s
 }
 
 /** Start, import, one call, end: the whole process's time and its peak memory, against the same script with fetch. */
-export async function measureColdStart({ server, clients, rounds, credentials, say }) {
+export async function measureColdStart({ server, clients, rounds, quick, credentials, say }) {
   const lapOf = async (runner) => {
     const { url, counts } = runner.listener;
     const { ms, peakKiB, status } = await runOnce(coldCommand(runner.client, url, credentials));
@@ -40,6 +40,7 @@ export async function measureColdStart({ server, clients, rounds, credentials, s
     entrants: all,
     delays: {},
     rounds,
+    quick,
     say,
     lapOf,
   });
@@ -57,12 +58,12 @@ function entrantsOf(clients) {
   return [fetchEntrant, again, { id: "floor", client: floorClient(), twin: "digest" }, ...others];
 }
 
-async function measureRounds({ server, entrants, delays, rounds, say, lapOf }) {
+async function measureRounds({ server, entrants, delays, rounds, quick, say, lapOf }) {
   const runners = [];
   for (const entrant of entrants) {
     const listener = await server.listen({ twin: entrant.twin, rule: "reusable", ...delays });
     const runner = { ...entrant, listener, values: {}, counts: [], failed: 0 };
-    await lapOf(runner); // the files are in the system's cache from now on
+    if (!quick) await lapOf(runner); // the files are in the system's cache from now on
     runners.push(runner);
   }
   for (let lap = 0; lap < rounds; lap++) {
