@@ -110,7 +110,8 @@ function pathOf({ url }: Response): string {
 }
 
 function messageOf({ status, statusText }: Response, facts: AtlasErrorFacts, place: string): string {
-  const fields = facts.fields?.map(({ field, description }) => `${field}: ${description}`).join("; ");
+  const fields = facts.fields?.map(({ field, description }) => `${field}: ${description}`)
+    .filter((text) => text !== ": ").join("; ");
   const said = [facts.detail ?? facts.reason, fields, facts.hint]
     .flatMap((text) => text ? cut(text, LONGEST_DETAIL).replace(/\.\s*$/, "") : []);
   const head = [status, cut(facts.code ?? statusText, 100), place && `at ${place}`].filter(Boolean).join(" ");
@@ -124,18 +125,25 @@ function cut(text: string, length: number): string {
 
 /** Servers and proxies may quote the Authorization header that they refuse. */
 function masked(text: string): string {
-  return text.replace(TOKEN, "$1 ***").replace(DIGEST, "$1 ***");
+  return text.replace(DIGEST, "$1 ***").replace(TOKEN, (all, scheme: string, words: string, token: string) => {
+    // `Basic auth`, `Bearer token expired` are words, `Bearer token_1` and `Bearer token SECRET` are not.
+    const isWord = words ? !/[A-Z\d=]/.test(token) : /^(auth|authentication|authorization|tokens?|realm)$/i.test(token);
+    return isWord ? all : `${scheme} ***`;
+  });
 }
 
-// `Basic auth` and `Bearer token` are words, `Bearer token_1` is not; the space may be escaped.
-const TOKEN =
-  /\b(basic|bearer)(?:[\s\p{Cc}\p{Cf}]|\\\w|%20)+(?!(auth|authentication|authorization|tokens?|realm)(?![\w~+/-]|\.\w))[\w.~+/=-]+/giu;
-const DIGEST = /\b(digest)(?:[\s\p{Cc}\p{Cf}]|\\\w|%20)+[\w*-]+\s*=[^]*/giu;
+// What may stand between a scheme and its credentials, escaped or quoted as it may be.
+const BETWEEN = String.raw`(?:[\s\p{Cc}\p{Cf}:="'<+]|\\[^]|%20|&\w+;)+`;
+const TOKEN = new RegExp(
+  String.raw`\b(basic|bearer)${BETWEEN}((?:(?:auth\w*|tokens?|realm)${BETWEEN})?)([\w.~+/=-]+)`,
+  "giu",
+);
+const DIGEST = new RegExp(String.raw`\b(digest),?${BETWEEN}[\w*-]+\s*=[^]*`, "giu");
 
-/** The value of a text that may be JSON, undefined if it is not, with what looks like credentials masked. */
-function parseMasked(text: string): unknown {
+/** The value of a text that may be JSON, undefined if it is not. */
+export function parseJson(text: string | undefined, reviver?: (name: string, value: unknown) => unknown): unknown {
   try {
-    return JSON.parse(text, (_name, value: unknown) => typeof value === "string" ? masked(value) : value);
+    return JSON.parse(text ?? "", reviver);
   } catch {
     return undefined;
   }
@@ -152,7 +160,7 @@ function stringMember(value: unknown, name: string): string | undefined {
 }
 
 function factsOf(text: string, headers: Headers): AtlasErrorFacts {
-  const body = parseMasked(text);
+  const body = parseJson(text, (_name, value) => typeof value === "string" ? masked(value) : value);
   const oauth = stringMember(body, "error"); // Atlas has the status there, a number
   const parameters = memberOf(body, "parameters");
   const fields = memberOf(memberOf(body, "badRequestDetail"), "fields");

@@ -132,7 +132,7 @@ export const atlasFetch: AtlasFetch = createAtlasFetch();
  */
 export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
   const { credentials, fetch, retry = {} } = options;
-  const layer = retry === false ? (send: Send) => send : createRetryLayer(retry);
+  const layer = createRetryLayer(retry === false ? { limit: 0 } : retry);
   const baseUrl = options.baseUrl === undefined ? undefined : originOf(options.baseUrl, "baseUrl");
   const defaultVersion = checkedVersion(options.version ?? DEFAULT_VERSION);
 
@@ -146,11 +146,11 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
     return connect(found.credentials, origin);
   }
 
-  let atlas = credentials && connect(credentials, baseUrl ?? DEFAULT_BASE_URL);
+  let atlas = credentials === undefined ? undefined : connect(credentials, baseUrl ?? DEFAULT_BASE_URL);
 
-  return async (input, init = {}) => {
+  return async (input, init) => {
     const { origin, send } = atlas ??= connectFromEnvironment();
-    const { version = defaultVersion, format = "json" } = init;
+    const { version = defaultVersion, format = "json" } = init ?? {};
     const call = assertUnsigned(await toCall(typeof input === "string" ? resolve(input, origin) : input, init));
     if (call.url.origin !== origin) {
       throw refusal(
@@ -160,7 +160,7 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
     const { headers, body } = call.init;
     if (!headers.has("accept")) {
       const versioned = `${call.url.pathname}/`.startsWith(`${API_PATH}/`);
-      const type = versioned ? `vnd.atlas.${checkedVersion(version)}+${format}` : "json";
+      const type = versioned ? `vnd.atlas.${checkedVersion(version)}+${checkedFormat(format)}` : "json";
       headers.set("accept", `application/${type}`);
     }
     // fetch would say text/plain, which Atlas refuses.
@@ -171,6 +171,9 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
 
 /** Authenticates calls to an origin: an API key by Digest, a service account by access tokens. */
 function authenticating(credentials: ApiKey | ServiceAccount, origin: string, fetch: Fetch | undefined): Send {
+  if (typeof credentials !== "object" || credentials === null) {
+    throw new TypeError("Cannot authenticate: credentials is not an object");
+  }
   if ("clientId" in credentials) {
     const { clientId, clientSecret, tokenStore: store } = credentials;
     assertPresent({ clientId, clientSecret });
@@ -240,7 +243,12 @@ function originOf(baseUrl: string | URL, name: string): string {
 
 function checkedVersion(version: string): string {
   if (/^(\d{4}-\d\d-\d\d|[a-z]+)$/.test(version)) return version;
-  throw new TypeError(`Cannot ask for version ${JSON.stringify(version)}: give it as YYYY-MM-DD or "preview"`);
+  throw refusal(`Cannot ask for version ${JSON.stringify(version)}: give it as YYYY-MM-DD or "preview"`);
+}
+
+function checkedFormat(format: string): string {
+  if (/^(json|csv|gzip)$/.test(format)) return format;
+  throw refusal(`Cannot ask for format ${JSON.stringify(format)}: give "json", "csv" or "gzip"`);
 }
 
 /** The URL of a path: below the API's, from the origin if it starts with `/api/`, or a full URL as it is. */

@@ -1,4 +1,14 @@
-import { assertUnsigned, copy, discard, type Fetch, isStream, type Send, toCall, transmit } from "./digest/call.ts";
+import {
+  assertUnsigned,
+  copy,
+  discard,
+  type Fetch,
+  isStream,
+  type Send,
+  toCall,
+  transmit,
+  unlessAborted,
+} from "./digest/call.ts";
 import { refusal } from "./digest/refusal.ts";
 import type { TokenSource } from "./token_source.ts";
 
@@ -36,13 +46,13 @@ export function createBearerSend({ token, fetch }: Parameters<typeof createBeare
   return async (call) => {
     const { headers, body } = call.init;
     const signal = call.init.signal ?? undefined;
-    const refused = await token({ signal });
+    const refused = await unlessAborted(token({ signal }), signal);
     authorize(headers, refused);
     const response = await transmit(fetch, call);
     const isFinal = response.status !== 401 || response.headers.has("x-error-code");
     // Over a redirect to another origin the token was never seen.
     if (isFinal || (response.redirected && new URL(response.url).origin !== call.url.origin)) return response;
-    const renewed = await token({ refused, signal });
+    const renewed = await unlessAborted(token({ refused, signal }), signal);
     if (renewed === refused || isStream(body)) return response;
     await discard(response, call);
     const again = copy(call);
@@ -53,6 +63,8 @@ export function createBearerSend({ token, fetch }: Parameters<typeof createBeare
 
 function authorize(headers: Headers, token: string): void {
   // Headers would refuse it too, with the token in the message.
-  if (!/^[\x21-\x7e]+$/.test(token)) throw refusal("Cannot use the access token: it is empty or no header can hold it");
+  if (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token)) {
+    throw refusal("Cannot use the access token: it is empty or no header can hold it");
+  }
   headers.set("authorization", `Bearer ${token}`);
 }

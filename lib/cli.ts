@@ -13,6 +13,7 @@ import { serveFakeAtlas } from "./testing.ts";
 
 /** Asks Atlas itself if any variable is set, so that half a pair is an error; else the fake one. */
 async function main(path = "/"): Promise<void> {
+  if (path.startsWith("-")) throw new TypeError("Usage: atlas-fetch [path], such as atlas-fetch /groups");
   if (CREDENTIAL_VARIABLES.flat().some((name) => process.env[name])) return await print(atlasFetch, path);
   const { url, credentials, close } = await serveFakeAtlas();
   const names = CREDENTIAL_VARIABLES.map((pair) => pair.join(" and ")).join(", or ");

@@ -1,4 +1,4 @@
-import { AtlasError, atlasError, memberOf } from "./atlas_error.ts";
+import { AtlasError, atlasError, memberOf, parseJson } from "./atlas_error.ts";
 import type { AtlasRequestInit } from "./atlas_fetch.ts";
 import type { Fetch } from "./digest/call.ts";
 
@@ -32,18 +32,22 @@ export async function* paginate<T = unknown>(
   let query: string | undefined = withPageSize(target.slice(base.length + 1));
   for (let page = 1; query !== undefined && !asked.has(canonical(query)); page++) {
     asked.add(canonical(query));
-    const response = await fetch(`${base}?${query}`, init);
-    const place = `${response.url === "" ? base : new URL(response.url).pathname} page ${page}`;
+    let place = `${base.replace(/^\w+:\/\/[^/]*/, "")} page ${page}`;
+    const response = await fetch(`${base}?${query}`, init).catch((error: unknown) => lost(error, place));
+    if (response.url !== "") place = `${new URL(response.url).pathname} page ${page}`;
     if (!response.ok) throw await atlasError(response, place);
-    const body: unknown = await response.json().catch((error: unknown) => {
-      if (error instanceof SyntaxError) return undefined;
-      throw error;
-    });
+    const body = parseJson(await response.text().catch((error: unknown) => lost(error, place)));
     const items = Array.isArray(body) ? body : memberOf(body, "results");
     if (!Array.isArray(items)) throw new AtlasError(response, { detail: "The answer is not a list" }, place);
     yield* items;
     query = nextQuery(body, response, place);
   }
+}
+
+/** Names the page in an error of the network. */
+function lost(error: unknown, place: string): never {
+  if (!(error instanceof TypeError)) throw error;
+  throw new TypeError(`${place}: ${error.message}`, { cause: error.cause ?? error });
 }
 
 function withPageSize(query: string): string {
@@ -55,6 +59,7 @@ function withPageSize(query: string): string {
 function canonical(query: string): string {
   const params = new URLSearchParams(query);
   if (!params.has("pageNum")) params.set("pageNum", "1");
+  params.delete("itemsPerPage");
   params.sort();
   return params.toString();
 }

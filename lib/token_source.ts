@@ -1,6 +1,6 @@
-import { AtlasError, ensureOk, memberOf, readText } from "./atlas_error.ts";
+import { AtlasError, ensureOk, memberOf, parseJson, readText } from "./atlas_error.ts";
 import { assertCredentials } from "./digest/authorization.ts";
-import { type Fetch, parseUrl } from "./digest/call.ts";
+import { type Fetch, parseUrl, unlessAborted } from "./digest/call.ts";
 import { utf8ByteString } from "./digest/hash.ts";
 import { refusal } from "./digest/refusal.ts";
 
@@ -27,12 +27,13 @@ const RENEWED_BEFORE_END = 60_000; // ms
 const DEFAULT_LIFETIME = 3600; // seconds, as Atlas says
 const LONGEST_LIFETIME = 1e9; // seconds; what is longer is not meant, and overflows in stores
 const STORE_PATIENCE = 2000; // ms
+const MINT_PATIENCE = 30_000; // ms; all calls wait for it
 
 /**
  * The access tokens of a service account, minted by the OAuth client credentials grant (RFC 6749 section 4.4).
  *
  * A token serves until 60 s before its end; whoever asks meanwhile waits for the same mint. A failed mint is not
- * remembered. A store that throws, returns rubbish or is silent for 2 s is passed over.
+ * remembered, and one that takes 30 s is given up. A store that throws, returns rubbish or is silent for 2 s is passed over.
  *
  * @param options.clientId `mdb_sa_id_...`
  * @param options.clientSecret `mdb_sa_sk_...`; sent to the token URL only
@@ -84,27 +85,33 @@ export function createTokenSource(options: {
   }
 
   async function mint(): Promise<Token> {
-    const asked = Date.now();
-    const response = await requestToken();
-    const body = parseJson(await readText(response));
-    const token = memberOf(body, "access_token");
-    if (!isToken(token)) throw refusal(new AtlasError(response, { detail: "The answer holds no usable access token" }));
-    const seconds = Number(memberOf(body, "expires_in") ?? DEFAULT_LIFETIME);
-    return { token, end: asked + (seconds <= LONGEST_LIFETIME ? seconds : DEFAULT_LIFETIME) * 1000 };
-  }
-
-  async function requestToken(): Promise<Response> {
-    // RFC 6749 section 2.3.1 would have the id form-encoded; Atlas wants `_` as it stands.
-    const authorization = `Basic ${btoa(utf8ByteString(`${clientId}:${clientSecret}`))}`;
-    const headers = { authorization, accept: "application/json", "content-type": "application/x-www-form-urlencoded" };
-    const body = "grant_type=client_credentials";
+    const signal = AbortSignal.timeout(MINT_PATIENCE);
     try {
-      const fetched = (fetch ?? globalThis.fetch)(tokenUrl, { method: "POST", headers, body, redirect: "manual" });
-      return await ensureOk(fetched);
+      return await unlessAborted(requestToken(signal), signal);
     } catch (error) {
       if (error instanceof AtlasError) throw refusal(error);
       throw refusal(`Cannot get an access token: ${new URL(tokenUrl).host} did not answer`, { cause: error });
     }
+  }
+
+  async function requestToken(signal: AbortSignal): Promise<Token> {
+    const asked = Date.now();
+    // RFC 6749 section 2.3.1 would have the id form-encoded; Atlas wants `_` as it stands.
+    const authorization = `Basic ${btoa(utf8ByteString(`${clientId}:${clientSecret}`))}`;
+    const headers = { authorization, accept: "application/json", "content-type": "application/x-www-form-urlencoded" };
+    const init: RequestInit = {
+      method: "POST",
+      headers,
+      body: "grant_type=client_credentials",
+      redirect: "manual",
+      signal,
+    };
+    const response = await ensureOk((fetch ?? globalThis.fetch)(tokenUrl, init));
+    const body = parseJson(await readText(response));
+    const token = memberOf(body, "access_token");
+    if (!isToken(token)) throw new AtlasError(response, { detail: "The answer holds no usable access token" });
+    const seconds = Number(memberOf(body, "expires_in") ?? DEFAULT_LIFETIME);
+    return { token, end: asked + (seconds <= LONGEST_LIFETIME ? seconds : DEFAULT_LIFETIME) * 1000 };
   }
 
   return async ({ refused, signal } = {}) => {
@@ -149,14 +156,6 @@ function readToken(value: string | undefined): Token | undefined {
   return isToken(token) && typeof end === "number" ? { token, end } : undefined;
 }
 
-function parseJson(text: unknown): unknown {
-  try {
-    return JSON.parse(String(text));
-  } catch {
-    return undefined;
-  }
-}
-
 /** What a store answers, or undefined if it fails or takes too long. */
 async function patiently<T>(ask: () => T | Promise<T>): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -168,14 +167,4 @@ async function patiently<T>(ask: () => T | Promise<T>): Promise<T | undefined> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** The promise, or the signal's reason if that comes first; the promise goes on for others. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

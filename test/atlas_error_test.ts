@@ -576,3 +576,29 @@ test("AtlasError leaves words that are no credentials", async () => {
     );
   }
 });
+
+test("AtlasError masks credentials in the spellings that servers quote them in", async () => {
+  const quotes = [
+    "Bearer token SECRETeyJ1",
+    'Bearer "SECRETeyJ1"',
+    "Bearer <SECRETeyJ1>",
+    "Bearer: SECRETeyJ1",
+    "Bearer &quot;SECRETeyJ1&quot;",
+    "Bearer+SECRETeyJ1",
+    "Basic auth SECRETdXNlcg==",
+    'Digest, username="SECRET", response="SECRET"',
+    'Digest username="SECRET"',
+  ];
+  for (const detail of quotes) {
+    const refused = new Response(JSON.stringify({ error: 401, errorCode: "X", detail }), { status: 401 });
+    await assert.rejects(ensureOk(refused), (error: unknown) => {
+      assert.ok(error instanceof AtlasError && !inspect(error).includes("SECRET"), `${inspect(error)}`);
+      return true;
+    });
+  }
+});
+
+test("AtlasError passes over fields that say nothing", async () => {
+  const body = { error: 400, errorCode: "X", badRequestDetail: { fields: [1, { field: "a", description: "b" }, {}] } };
+  await assert.rejects(ensureOk(new Response(JSON.stringify(body), { status: 400 })), { message: "400 X: a: b" });
+});

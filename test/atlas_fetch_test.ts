@@ -786,3 +786,29 @@ test("atlasFetch() sends no request to a server that would take the credentials 
     await new Promise((resolve) => server.close(resolve));
   }
 });
+
+test("createAtlasFetch() refuses credentials that are no object, and does not fall back to the environment", () => {
+  for (const text of ["null", '"key"', "1"]) {
+    const credentials: { publicKey: string; privateKey: string } = JSON.parse(text);
+    assert.throws(
+      () => createAtlasFetch({ credentials }),
+      /^TypeError: Cannot authenticate: credentials is not an object$/,
+    );
+  }
+});
+
+test("atlasFetch() refuses a format that there is not, before anything is sent", async () => {
+  let sent = 0;
+  const atlasFetch = createAtlasFetch({
+    credentials: { publicKey: "a", privateKey: "b" },
+    fetch: () => {
+      sent++;
+      return Promise.resolve(new Response());
+    },
+  });
+  for (const format of ["xml", "json\r\nX", ""]) {
+    const init: object = { format };
+    await assert.rejects(atlasFetch("/", init), /^TypeError: Cannot ask for format/);
+  }
+  assert.equal(sent, 0);
+});

@@ -118,3 +118,10 @@ test("digestAuthorization() refuses CR, LF and NUL, without showing the credenti
     }
   }
 });
+
+test("digestAuthorization() takes long bodies and names beyond ASCII", () => {
+  const challenge = challengeOf('Digest realm="r", nonce="n", qop="auth-int"');
+  const long = "ü".repeat(300_000);
+  const header = digestAuthorization(challenge, { ...REQUEST, method: "POST", username: long, body: long });
+  assert.ok(header.length > 600_000);
+});

@@ -366,3 +366,18 @@ test("createAtlasFetch() does not try a refused mint again", async () => {
   });
   assert.equal(tries, 1);
 });
+
+test("createBearerFetch() refuses a token that is no string", async () => {
+  const nothing: () => Promise<string> = () => Promise.resolve(JSON.parse("null"));
+  const fetch = createBearerFetch({ token: nothing, fetch: () => Promise.resolve(new Response()) });
+  await assert.rejects(fetch("https://h.example/"), /^TypeError: Cannot use the access token/);
+});
+
+test("createBearerFetch() honours a signal while a source of its own kind is silent", async () => {
+  const reason = new Error("enough");
+  const controller = new AbortController();
+  const fetch = createBearerFetch({ token: () => new Promise(() => {}), fetch: () => Promise.resolve(new Response()) });
+  const call = fetch("https://h.example/", { signal: controller.signal });
+  setTimeout(() => controller.abort(reason));
+  await assert.rejects(call, reason);
+});

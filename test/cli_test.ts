@@ -201,3 +201,7 @@ test("atlas-fetch indents JSON, but keeps numbers that JavaScript cannot hold", 
     await close();
   }
 });
+
+test("atlas-fetch says how it is used when it is given an option", async () => {
+  assertOneLine(await run({}, "--help"), "Usage: atlas-fetch [path], such as atlas-fetch /groups");
+});

@@ -877,7 +877,7 @@ test("createDigestFetch() hashes Blob and bytes for auth-int", async () => {
 });
 
 test("createDigestFetch() refuses to follow a redirect that would need a stream again", async () => {
-  for (const [status, method] of [[307, "POST"], [308, "POST"], [302, "PUT"]] as const) {
+  for (const [status, method] of [[301, "POST"], [302, "POST"], [307, "POST"], [308, "POST"], [302, "PUT"]] as const) {
     const server = createServerWith({ answer: () => new Response(null, { status, headers: { location: "/to" } }) });
     await assert.rejects(client(server)(BASE, { method, body: streamOf("abc") }), (error: unknown) => {
       return error instanceof TypeError && /stream/.test(error.message) && error.message.includes(`${BASE}/to`);
@@ -1080,4 +1080,77 @@ test("createDigestFetch() shows no credentials", async () => {
   await fetch(BASE);
   assert.ok(!inspect(fetch, { depth: 9, showHidden: true }).includes("sekret"));
   assert.equal(JSON.stringify(fetch), undefined);
+});
+
+// What a hostile server or a careless caller may do -----------------------------------------------------------------
+
+test("createDigestFetch() shows no value of a header that cannot be sent", async () => {
+  const headers = { authorization: "Bearer sekret\nx" };
+  await assert.rejects(client(createServerWith())(BASE, { headers }), (error: unknown) => {
+    return error instanceof TypeError && !inspect(error, { showHidden: true }).includes("sekret");
+  });
+});
+
+test("createDigestFetch() honours a signal while a body hangs that knows nothing of it", async () => {
+  const reason = new Error("enough");
+  const hanging = () => new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(1)) });
+  const challenge = { "www-authenticate": 'Digest realm="r", nonce="n", qop="auth"' };
+  const refusing = createDigestFetch({
+    username: "ada",
+    password: "lovelace",
+    fetch: () => Promise.resolve(new Response(hanging(), { status: 401, headers: challenge })),
+  });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const calls = [refusing(BASE, { signal })];
+  if (!isBun) { // whose Request cannot be read while its stream is open
+    const init: object = { method: "POST", body: hanging(), duplex: "half", signal };
+    calls.push(client(createServerWith())(new Request(BASE, init)));
+  }
+  setTimeout(() => controller.abort(reason), 20);
+  for (const result of await Promise.allSettled(calls)) {
+    assert.equal(result.status, "rejected");
+    assert.equal(result.status === "rejected" && result.reason, reason);
+  }
+});
+
+test("createDigestFetch() follows a Location in UTF-8 as fetch does", async () => {
+  const server = createServerWith({
+    answer: ({ uri }) => {
+      const location = Buffer.from("/ü").toString("latin1");
+      return uri === "/" ? new Response(null, { status: 302, headers: { location } }) : new Response(uri);
+    },
+  });
+  assert.equal(await (await client(server)(BASE)).text(), "/%C3%BC");
+});
+
+test("createDigestFetch() asks first where the answer must have an integrity", async () => {
+  const server = createServerWith();
+  const inits: unknown[] = [];
+  const fetch = createDigestFetch({
+    username: "ada",
+    password: "lovelace",
+    fetch: (input, init) => {
+      inits.push(init?.integrity);
+      return server.fetch(input, { ...init, integrity: "" });
+    },
+  });
+  assert.equal((await fetch(BASE, { integrity: "sha256-x" })).status, 200);
+  assert.deepEqual(inits, ["", "sha256-x"]);
+});
+
+test("createDigestFetch() refuses a locked stream before anything is sent", async () => {
+  const server = createServerWith();
+  const body = streamOf("abc");
+  body.getReader();
+  await assert.rejects(
+    client(server)(BASE, { method: "POST", body }),
+    /^TypeError: Cannot send the stream: it is locked/,
+  );
+  assert.equal(server.seen.length, 0);
+});
+
+test("createDigestFetch() takes null for init, as fetch does", async () => {
+  const nothing: undefined = JSON.parse("null");
+  assert.equal((await client(createServerWith())(BASE, nothing)).status, 200);
 });

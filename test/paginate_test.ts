@@ -265,13 +265,28 @@ test("paginate() throws what Atlas says of a page that fails, with path and page
 
 test("paginate() rejects as fetch does for a lost connection, also in the middle of a body", async () => {
   const lost = new TypeError("fetch failed");
-  await assert.rejects(all(paginate(() => Promise.reject(lost), "/x")), lost);
+  const named = { name: "TypeError", message: "/x page 1: fetch failed", cause: lost };
+  await assert.rejects(all(paginate(() => Promise.reject(lost), "/x")), named);
+  await assert.rejects(all(paginate(() => Promise.reject(lost), "https://a:b@host.example/x?y=z")), named);
   const broken = new ReadableStream({
     pull(controller) {
       controller.error(lost);
     },
   });
-  await assert.rejects(all(paginate(() => Promise.resolve(new Response(broken)), "/x")), lost);
+  await assert.rejects(all(paginate(() => Promise.resolve(new Response(broken)), "/x")), named);
+  const aborted = new DOMException("Enough", "AbortError");
+  await assert.rejects(all(paginate(() => Promise.reject(aborted), "/x")), aborted);
+});
+
+test("paginate() ends with a next that asks for the first page in other words", async () => {
+  for (const next of ["http://h.example/x", "http://h.example/x?pageNum=1", "http://h.example/x?itemsPerPage=9"]) {
+    let asked = 0;
+    const page = () => {
+      asked++;
+      return Promise.resolve(Response.json({ results: [asked], links: [{ rel: "next", href: next }] }));
+    };
+    assert.deepEqual(await all(paginate(page, "/x")), [1], next);
+  }
 });
 
 test("paginate() asks for nothing before its first item is wanted, and for a page once its items are", async () => {

@@ -101,7 +101,7 @@ test("createTokenSource() asks as RFC 6749 section 4.4 and Atlas want it", async
   assert.equal(mint.init.method, "POST");
   assert.equal(mint.init.body, "grant_type=client_credentials");
   assert.equal(mint.init.redirect, "manual");
-  assert.equal(mint.init.signal, undefined);
+  assert.equal(mint.init.signal?.aborted, false); // its own: all calls wait for it
   const headers = new Headers(mint.init.headers);
   assert.equal(headers.get("content-type"), "application/x-www-form-urlencoded");
   assert.equal(headers.get("accept"), "application/json");
@@ -744,4 +744,24 @@ test("createTokenSource() shows no secret: not in itself, not in its errors", as
   const failing = createTokenSource({ clientId, clientSecret, fetch: () => Promise.reject(new TypeError("failed")) });
   const error = await reasonOf(failing());
   assert.ok(!inspect(error, { depth: Infinity }).includes(clientSecret));
+});
+
+test("createTokenSource() gives up a mint that hangs, and mints anew for the next call", async () => {
+  const original = AbortSignal.timeout;
+  let mints = 0;
+  const source = createTokenSource({
+    clientId,
+    clientSecret,
+    fetch: () => ++mints === 1 ? new Promise(() => {}) : Promise.resolve(Response.json({ access_token: "t2" })),
+  });
+  try {
+    AbortSignal.timeout = (ms) => original.call(AbortSignal, ms === 30_000 ? 50 : ms);
+    const keepsAlive = setTimeout(() => {}, 5000); // the timers of signals do not
+    await assert.rejects(source(), /^TypeError: Cannot get an access token: .* did not answer$/);
+    clearTimeout(keepsAlive);
+    assert.equal(await source(), "t2");
+    assert.equal(mints, 2);
+  } finally {
+    AbortSignal.timeout = original;
+  }
 });

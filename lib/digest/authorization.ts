@@ -79,7 +79,7 @@ export function createSigner(
   if (qop) constant += `, qop=${qop}`;
 
   return ({ method, uri, count, body = "" }) => {
-    const bytes = typeof body === "string" ? utf8ByteString(body) : body;
+    const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
     const a2 = `${method}:${uri}${qop === "auth-int" ? `:${hexDigest(hash, bytes)}` : ""}`;
     const nc = count.toString(16).padStart(8, "0");
     const response = hexDigest(hash, `${ha1}:${nonce}:${qop ? `${nc}:${cnonce}:${qop}:` : ""}${hexDigest(hash, a2)}`);

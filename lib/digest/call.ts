@@ -39,11 +39,12 @@ export type Send = (call: Call) => Promise<Response>;
  * @throws {TypeError} as fetch does; on every runtime for a GET or HEAD with a body and for credentials in the URL,
  * which Bun would send; and for a plain object as body, of which fetch would send the name
  */
-export async function toCall(input: string | URL | Request, init: RequestInit = {}): Promise<Call> {
+export async function toCall(input: string | URL | Request, init?: RequestInit): Promise<Call> {
+  init ??= {}; // fetch takes null too
   const request = typeof input === "object" && "url" in input ? input : undefined;
   const url = parseUrl(request?.url ?? String(input));
   const method = sentMethod(init.method ?? request?.method ?? "GET");
-  const headers = new Headers(init.headers ?? request?.headers);
+  const headers = parseHeaders(init.headers ?? request?.headers);
   const signal = (init.signal === undefined ? request?.signal : init.signal) ?? null;
   const redirect = init.redirect ?? request?.redirect ?? "follow";
   const given = init.body ?? null;
@@ -52,12 +53,23 @@ export async function toCall(input: string | URL | Request, init: RequestInit = 
     throw refusal(`Cannot send a body with ${method}: use POST or the query`);
   }
   signal?.throwIfAborted();
-  const body = inherited ? new Uint8Array(await inherited.arrayBuffer()) : await replayable(given, headers);
-  const { integrity } = request ?? {};
+  const body = inherited
+    ? new Uint8Array(await unlessAborted(inherited.arrayBuffer(), signal))
+    : await replayable(given, headers);
+  const integrity = init.integrity ?? request?.integrity;
   return {
     url,
-    init: { ...(integrity && { integrity }), ...init, method, headers, body, signal, redirect, duplex: "half" },
+    init: { ...init, ...(integrity && { integrity }), method, headers, body, signal, redirect, duplex: "half" },
   };
+}
+
+function parseHeaders(init: RequestInit["headers"]): Headers {
+  try {
+    return new Headers(init);
+  } catch {
+    // Its error shows the value, which may be a secret.
+    throw refusal("Cannot send the headers: a name or a value in them is not valid");
+  }
 }
 
 /** A URL without what is not sent, for as long as it names no credentials. */
@@ -87,9 +99,8 @@ function sentMethod(method: string): string {
 
 /** Bytes in place of what the caller could change, or what fetch would serialise with another boundary each time. */
 async function replayable(body: NonNullable<RequestInit["body"]> | null, headers: Headers): Promise<CallInit["body"]> {
-  if (body === null || typeof body === "string" || body instanceof Blob || isStream(body)) {
-    return body;
-  }
+  if (body instanceof ReadableStream && body.locked) throw refusal("Cannot send the stream: it is locked or used");
+  if (body === null || typeof body === "string" || body instanceof Blob || isStream(body)) return body;
   if (/^\[object (Object|Array)]$/.test(Object.prototype.toString.call(body))) {
     throw refusal("Cannot send an object as body: use JSON.stringify");
   }
@@ -134,12 +145,27 @@ const LONGEST_DISCARD = 64 * 1024; // bytes
  * @throws the signal's reason if the call was aborted meanwhile
  */
 export async function discard({ body }: Response, { init: { signal } }: Call): Promise<void> {
+  await unlessAborted(drain(body), signal);
+  await new Promise((resolve) => setTimeout(resolve));
+  signal?.throwIfAborted();
+}
+
+async function drain(body: Response["body"]): Promise<void> {
   try {
     let left = LONGEST_DISCARD;
     for await (const chunk of body ?? []) if ((left -= chunk.length) < 0) break; // which cancels
   } catch {
     // A body that breaks off was not wanted anyway.
   }
-  await new Promise((resolve) => setTimeout(resolve));
-  signal?.throwIfAborted();
+}
+
+/** The promise, or the signal's reason if that comes first; the promise goes on for others. */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }

@@ -13,7 +13,7 @@ import {
   transmit,
 } from "./call.ts";
 import { type DigestChallenge, findDigestChallenge, parseChallenges } from "./challenge.ts";
-import { fromHeader, toHeader } from "./hash.ts";
+import { fromHeader, toHeader, utf8Text } from "./hash.ts";
 import { refusal } from "./refusal.ts";
 
 /** A challenge being answered. */
@@ -90,7 +90,8 @@ export function createDigestSend(
     const stream = isStream(init.body);
     let session = state.kept;
     let fresh = false; // no request signed by the session has been accepted yet
-    let asking = stream || (!session && isLarge(init.body));
+    // A 401 would not have the integrity that is asked for.
+    let asking = stream || (!session && (isLarge(init.body) || Boolean(init.integrity)));
     for (let sent = 1;; sent++) {
       const attempt = asking ? bodyless(call) : sent === 1 ? call : copy(call);
       if (!asking) await authorize(attempt, session, state);
@@ -174,7 +175,7 @@ function nextNonce({ headers }: Response): string | undefined {
 
 /** Asks for the challenge in place of a call whose body must not be sent in vain. */
 function bodyless(call: Call): Call {
-  const asking = copy(call, { method: "GET", body: null, redirect: "manual" });
+  const asking = copy(call, { method: "GET", body: null, redirect: "manual", integrity: "" });
   removeFields(asking, /^(authorization$|content-|if-|range$)/);
   return asking;
 }
@@ -183,10 +184,10 @@ function bodyless(call: Call): Call {
 function redirected(call: Call, { status, headers }: Response): Call | undefined {
   const location = [301, 302, 303, 307, 308].includes(status) ? headers.get("location") : null;
   if (location === null) return undefined;
-  const url = parseUrl(location, call.url);
+  const url = parseUrl(utf8Text(fromHeader(location)), call.url);
   const { method, body } = call.init;
   const toGet = status === 303 ? method !== "GET" && method !== "HEAD" : status < 303 && method === "POST";
-  if (!toGet && isStream(body)) {
+  if (status !== 303 && isStream(body)) {
     throw refusal(`Cannot follow the ${status} with a stream, which is sent already. Send it to ${url.href}`);
   }
   const next = copy({ url, init: call.init }, toGet ? { method: "GET", body: null } : {});

@@ -23,7 +23,9 @@ export function hexDigest(name: HashName, data: string | Uint8Array): string {
 
 /** The UTF-8 bytes of a text as a byte string: one character, U+0000 to U+00FF, a byte. */
 export function utf8ByteString(text: string): string {
-  return isAscii(text) ? text : String.fromCharCode(...new TextEncoder().encode(text));
+  return isAscii(text)
+    ? text
+    : Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
 }
 
 /** A header value as the byte string that came over the wire. */
@@ -33,7 +35,12 @@ export function fromHeader(value: string): string {
 
 /** A byte string as the header value that sends these bytes. */
 export function toHeader(byteString: string): string {
-  return isAscii(byteString) || !headersHoldText() ? byteString : new TextDecoder().decode(bytesOf(byteString));
+  return isAscii(byteString) || !headersHoldText() ? byteString : utf8Text(byteString);
+}
+
+/** The text whose UTF-8 bytes a byte string holds. */
+export function utf8Text(byteString: string): string {
+  return new TextDecoder().decode(bytesOf(byteString));
 }
 
 /** Whether header values are text in UTF-8, as on workerd, and not a character a byte, as everywhere else. */
