@@ -31,6 +31,7 @@ interface Row {
 /** They judge what is built, or start the runtimes themselves: `npm run interop` runs them, once. */
 const RUN_ONCE = [
   "packaging_test.ts",
+  "proxy_test.ts",
   "restricted_test.ts",
   "typed_test.ts",
   "vendor_test.ts",
