@@ -125,7 +125,7 @@ function cut(text: string, length: number): string {
 
 /** Servers and proxies may quote the Authorization header that they refuse. */
 function masked(text: string): string {
-  return text.replace(DIGEST, "$1 ***").replace(TOKEN, (all, scheme: string, words: string, token: string) => {
+  return text.replace(QUOTED_DIGEST, "$1 ***").replace(QUOTED_TOKEN, (all, scheme: string, words: string, token: string) => {
     // `Basic auth`, `Bearer token expired` are words, `Bearer token_1` and `Bearer token SECRET` are not.
     const isWord = words ? !/[A-Z\d=]/.test(token) : /^(auth|authentication|authorization|tokens?|realm)$/i.test(token);
     return isWord ? all : `${scheme} ***`;
@@ -134,11 +134,11 @@ function masked(text: string): string {
 
 // What may stand between a scheme and its credentials, escaped or quoted as it may be.
 const BETWEEN = String.raw`(?:[\s\p{Cc}\p{Cf}:="'<+]|\\[^]|%20|&\w+;)+`;
-const TOKEN = new RegExp(
+const QUOTED_TOKEN = new RegExp(
   String.raw`\b(basic|bearer)${BETWEEN}((?:(?:auth\w*|tokens?|realm)${BETWEEN})?)([\w.~+/=-]+)`,
   "giu",
 );
-const DIGEST = new RegExp(String.raw`\b(digest),?${BETWEEN}[\w*-]+\s*=[^]*`, "giu");
+const QUOTED_DIGEST = new RegExp(String.raw`\b(digest),?${BETWEEN}[\w*-]+\s*=[^]*`, "giu");
 
 /** The value of a text that may be JSON, undefined if it is not. */
 export function parseJson(text: string | undefined, reviver?: (name: string, value: unknown) => unknown): unknown {
