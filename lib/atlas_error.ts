@@ -125,11 +125,16 @@ function cut(text: string, length: number): string {
 
 /** Servers and proxies may quote the Authorization header that they refuse. */
 function masked(text: string): string {
-  return text.replace(QUOTED_DIGEST, "$1 ***").replace(QUOTED_TOKEN, (all, scheme: string, words: string, token: string) => {
-    // `Basic auth`, `Bearer token expired` are words, `Bearer token_1` and `Bearer token SECRET` are not.
-    const isWord = words ? !/[A-Z\d=]/.test(token) : /^(auth|authentication|authorization|tokens?|realm)$/i.test(token);
-    return isWord ? all : `${scheme} ***`;
-  });
+  return text.replace(QUOTED_DIGEST, "$1 ***").replace(
+    QUOTED_TOKEN,
+    (all, scheme: string, words: string, token: string) => {
+      // `Basic auth`, `Bearer token expired` are words, `Bearer token_1` and `Bearer token SECRET` are not.
+      const isWord = words
+        ? !/[A-Z\d=]/.test(token)
+        : /^(auth|authentication|authorization|tokens?|realm)$/i.test(token);
+      return isWord ? all : `${scheme} ***`;
+    },
+  );
 }
 
 // What may stand between a scheme and its credentials, escaped or quoted as it may be.

@@ -869,10 +869,14 @@ test("createAtlasFetch() keeps heap and signal clean over 20,000 calls", patient
   };
 
   await run(3000); // until all is compiled and cached
-  const before = await heapUsed();
-  await run(20_000);
-  const growth = await heapUsed() - before;
-  assert.ok(growth < 1_000_000, `${growth} bytes`); // 50 bytes a call
+  const growths: number[] = [];
+  for (let batch = 0; batch < 4; batch++) {
+    const before = await heapUsed();
+    await run(5000);
+    growths.push(await heapUsed() - before);
+  }
+  // A leak grows in each batch; what the engine allocates for itself comes and goes.
+  assert.ok(Math.min(...growths) < 100_000, `${growths} bytes`); // 20 bytes a call
   assert.ok(counts.mints > 50 && counts.limited > 2000 && counts.dropped > 500, inspect(counts));
   assert.equal(getEventListeners(signal, "abort").length, 0);
   assert.ok(listeners.added > 2000);

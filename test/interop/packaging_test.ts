@@ -11,7 +11,7 @@ import { path, run, whereInstalled } from "./programs.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const modules = join(root, "test/interop/node_modules");
-const deno = join(modules, ".bin/deno");
+const deno = join(modules, "deno/deno");
 const bun = join(modules, ".bin/bun");
 const nodes = [20, 22, 24, 26].map((major) => ({
   name: `Node ${major}`,

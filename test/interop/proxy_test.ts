@@ -80,7 +80,7 @@ const modules = join(here, "node_modules");
 const others: [string, string, string[], Record<string, string>][] = [
   ["Node 24", join(modules, "node24/bin/node"), [], { NODE_USE_ENV_PROXY: "1" }],
   ["Node 26", join(modules, "node26/bin/node"), [], { NODE_USE_ENV_PROXY: "1" }],
-  ["Deno", join(modules, ".bin/deno"), ["run", "-A", "--no-check"], {}],
+  ["Deno", join(modules, "deno/deno"), ["run", "-A", "--no-check"], {}],
   ["Bun", join(modules, ".bin/bun"), ["run"], {}],
 ];
 for (const [name, program, args, variables] of others) {

@@ -16,7 +16,7 @@ import { run, whereInstalled } from "./programs.ts";
 import type { Order, Outcome } from "./restricted/call.ts";
 
 const modules = fileURLToPath(new URL("node_modules", import.meta.url));
-const deno = join(modules, ".bin/deno");
+const deno = join(modules, "deno/deno");
 const nodes = [20, 22, 24, 26].map((major) => {
   return { name: `Node ${major}`, program: join(modules, `node${major}/bin/node`) };
 });

@@ -63,7 +63,7 @@ const runtimes: Runtime[] = [
   node("Node 26", 26),
   {
     name: "Deno",
-    program: `${modules}/.bin/deno`,
+    program: `${modules}/deno/deno`,
     args: (
       report,
       files,

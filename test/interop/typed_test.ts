@@ -20,7 +20,7 @@ const makeTypes = join(modules, "openapi-typescript/bin/cli.js");
 const tsc = join(root, "node_modules/typescript/bin/tsc");
 const runtimes = [
   { name: "Node 20", program: join(modules, "node20/bin/node"), args: [] },
-  { name: "Deno", program: join(modules, ".bin/deno"), args: ["run", "-A"] },
+  { name: "Deno", program: join(modules, "deno/deno"), args: ["run", "-A"] },
   { name: "Bun", program: join(modules, ".bin/bun"), args: [] },
 ];
 

@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const programs = {
   "Node 20": join(root, "test/interop/node_modules/node20/bin/node"),
   "Node 22": join(root, "test/interop/node_modules/node22/bin/node"),
-  Deno: join(root, "test/interop/node_modules/.bin/deno"),
+  Deno: join(root, "test/interop/node_modules/deno/deno"),
   Bun: join(root, "test/interop/node_modules/.bin/bun"),
 };
 const serviceAccount = {
