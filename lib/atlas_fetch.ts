@@ -1,9 +1,10 @@
-import { createBearerSend } from "./bearer_fetch.ts";
-import { assertCredentials } from "./digest/authorization.ts";
-import { assertUnsigned, type Fetch, type Send, toCall } from "./digest/call.ts";
-import { createDigestSend } from "./digest/digest_fetch.ts";
+import { memberOf } from "./atlas_error.ts";
+import { createBearerFetch } from "./bearer_fetch.ts";
+import { assertCredential } from "./digest/authorization.ts";
+import { type Fetch, toCall } from "./digest/call.ts";
+import { createDigestFetch } from "./digest/digest_fetch.ts";
 import { refusal } from "./digest/refusal.ts";
-import { createRetryLayer, type RetryOptions } from "./retry_fetch.ts";
+import { createRetryFetch, type RetryOptions } from "./retry_fetch.ts";
 import { assertSecure, createTokenSource, type TokenStore } from "./token_source.ts";
 
 /** A fetch for Atlas: it takes paths below `/api/atlas/v2` too, and a version and a format for one call. */
@@ -131,124 +132,119 @@ export const atlasFetch: AtlasFetch = createAtlasFetch();
  * ```
  */
 export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
-  const { credentials, fetch, retry = {} } = options;
-  const layer = createRetryLayer(retry === false ? { limit: 0 } : retry);
+  const { credentials, retry, fetch } = options;
   const baseUrl = options.baseUrl === undefined ? undefined : originOf(options.baseUrl, "baseUrl");
-  const defaultVersion = checkedVersion(options.version ?? DEFAULT_VERSION);
+  const defaultVersion = options.version ?? DEFAULT_VERSION;
+  mediaType(defaultVersion);
 
-  function connect(credentials: ApiKey | ServiceAccount, origin: string): { origin: string; send: Send } {
-    return { origin, send: layer(authenticating(credentials, origin, fetch)) };
+  function connectFromEnvironment(): Atlas {
+    const env = globalThis.process?.env ?? {}; // a Worker may have none
+    const [idName, secretName] = variablesIn(env);
+    const origin = baseUrl ?? originOf(env.MONGODB_ATLAS_BASE_URL || DEFAULT_BASE_URL, "MONGODB_ATLAS_BASE_URL");
+    return authenticating(env, idName, secretName, origin, fetch);
   }
 
-  function connectFromEnvironment(): { origin: string; send: Send } {
-    const found = readEnvironment();
-    const origin = baseUrl ?? originOf(found.baseUrl ?? DEFAULT_BASE_URL, "MONGODB_ATLAS_BASE_URL");
-    return connect(found.credentials, origin);
+  function connectFromOptions(credentials: ApiKey | ServiceAccount): Atlas {
+    const origin = baseUrl ?? DEFAULT_BASE_URL;
+    return isAccount(credentials)
+      ? authenticating(credentials, "clientId", "clientSecret", origin, fetch, credentials.tokenStore)
+      : authenticating(credentials, "publicKey", "privateKey", origin, fetch);
   }
 
-  let atlas = credentials === undefined ? undefined : connect(credentials, baseUrl ?? DEFAULT_BASE_URL);
+  let atlas = credentials === undefined ? undefined : connectFromOptions(credentials);
+  const connected = () => atlas ??= connectFromEnvironment();
+  const send = createRetryFetch({
+    ...(retry === false ? { limit: 0 } : retry),
+    fetch: (input, init) => connected().fetch(input, init),
+  });
 
   return async (input, init) => {
-    const { origin, send } = atlas ??= connectFromEnvironment();
-    const { version = defaultVersion, format = "json" } = init ?? {};
-    const call = assertUnsigned(await toCall(typeof input === "string" ? resolve(input, origin) : input, init));
-    if (call.url.origin !== origin) {
+    const { origin } = connected();
+    const { version = defaultVersion, format } = init ?? {};
+    const call = await toCall(typeof input === "string" ? resolve(input, origin) : input, init);
+    const { url, headers, body } = call;
+    if (url.origin !== origin) {
       throw refusal(
-        `Cannot send Atlas credentials to ${call.url.origin}: they are for ${origin}. Use plain fetch, or set baseUrl`,
+        `Cannot send Atlas credentials to ${url.origin}: they are for ${origin}. Use plain fetch, or set baseUrl`,
       );
     }
-    const { headers, body } = call.init;
     if (!headers.has("accept")) {
-      const versioned = `${call.url.pathname}/`.startsWith(`${API_PATH}/`);
-      const type = versioned ? `vnd.atlas.${checkedVersion(version)}+${checkedFormat(format)}` : "json";
-      headers.set("accept", `application/${type}`);
+      const isVersioned = `${url.pathname}/`.startsWith(`${API_PATH}/`);
+      headers.set("accept", isVersioned ? mediaType(version, format) : "application/json");
     }
     // fetch would say text/plain, which Atlas refuses.
     if (typeof body === "string" && !headers.has("content-type")) headers.set("content-type", "application/json");
-    return await send(call);
+    return await send(url, call);
   };
 }
 
-/** Authenticates calls to an origin: an API key by Digest, a service account by access tokens. */
-function authenticating(credentials: ApiKey | ServiceAccount, origin: string, fetch: Fetch | undefined): Send {
-  if (typeof credentials !== "object" || credentials === null) {
-    throw new TypeError("Cannot authenticate: credentials is not an object");
-  }
-  if ("clientId" in credentials) {
-    const { clientId, clientSecret, tokenStore: store } = credentials;
-    assertPresent({ clientId, clientSecret });
-    const token = createTokenSource({ clientId, clientSecret, tokenUrl: `${origin}/api/oauth/token`, store, fetch });
-    return createBearerSend({ token, fetch });
-  }
-  const { publicKey, privateKey } = credentials;
-  assertPresent({ publicKey, privateKey });
-  if (publicKey.startsWith("mdb_sa_")) {
-    throw new TypeError("Cannot use a service account's id as publicKey: give { clientId, clientSecret }");
-  }
-  return createDigestSend({ username: publicKey, password: privateKey, fetch });
+/** Where the calls go, and what signs them. */
+interface Atlas {
+  origin: string;
+  fetch: Fetch;
 }
 
-function assertPresent(credentials: Readonly<Record<string, string>>): void {
-  for (const [name, value] of Object.entries(credentials)) {
-    if (!value) {
+function isAccount(credentials: ApiKey | ServiceAccount): credentials is ServiceAccount {
+  return memberOf(credentials, "clientId") !== undefined;
+}
+
+/** Authenticates calls to an origin, with an id and a secret by their names in the options or the environment. */
+function authenticating(
+  source: object,
+  idName: string,
+  secretName: string,
+  origin: string,
+  fetch: Fetch | undefined,
+  store?: TokenStore,
+): Atlas {
+  const isClient = /client/i.test(idName); // else an API key
+  const [id = "", secret = ""] = [idName, secretName].map((name) => {
+    const value = memberOf(source, name);
+    if (!isClient && /^mdb_sa_/.test(String(value))) {
       throw new TypeError(
-        `Cannot authenticate: ${name} is empty. Give { publicKey, privateKey } or { clientId, clientSecret }`,
+        `Cannot use a service account as ${name}: give { clientId, clientSecret }, or set MONGODB_ATLAS_CLIENT_ID and ` +
+          "MONGODB_ATLAS_CLIENT_SECRET",
       );
     }
-  }
-  assertCredentials(credentials);
+    if (!value) {
+      throw new TypeError(`Cannot find Atlas credentials: ${name} is missing. Give both ${idName} and ${secretName}`);
+    }
+    assertCredential(name, value);
+    return value;
+  });
+  if (!isClient) return { origin, fetch: createDigestFetch({ username: id, password: secret, fetch }) };
+  const tokenUrl = `${origin}/api/oauth/token`;
+  const token = createTokenSource({ clientId: id, clientSecret: secret, tokenUrl, store, fetch });
+  return { origin, fetch: createBearerFetch({ token, fetch }) };
 }
 
-/** The credentials of the environment, and the base URL that goes with them. */
-function readEnvironment(): { credentials: ApiKey | ServiceAccount; baseUrl: string | undefined } {
-  const env = globalThis.process?.env ?? {}; // a Worker may have none
-  const pairs = CREDENTIAL_VARIABLES.map(([idName, secretName]) => {
-    return { idName, secretName, id: env[idName] ?? "", secret: env[secretName] ?? "" };
-  });
-  const complete = pairs.find(({ id, secret }) => id && secret);
-  const found = complete ?? pairs.find(({ id, secret }) => id || secret);
-  if (!found) {
-    const names = CREDENTIAL_VARIABLES.map((pair) => pair.join(" and "));
-    throw new TypeError(`Cannot find Atlas credentials: set ${names.join(", or ")}, or give the option credentials`);
-  }
-  const { idName, secretName, id, secret } = found;
-  const isAccount = idName === "MONGODB_ATLAS_CLIENT_ID";
-  if (!isAccount && id.startsWith("mdb_sa_")) {
-    throw new TypeError(
-      `Cannot use a service account as ${idName}: set MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET`,
-    );
-  }
-  if (!complete) {
-    const [missing, present] = id ? [secretName, idName] : [idName, secretName];
-    throw new TypeError(`Cannot find Atlas credentials: ${present} is set, but ${missing} is not`);
-  }
-  assertCredentials({ [idName]: id, [secretName]: secret });
-  return {
-    credentials: isAccount ? { clientId: id, clientSecret: secret } : { publicKey: id, privateKey: secret },
-    baseUrl: env.MONGODB_ATLAS_BASE_URL || undefined,
-  };
+/** The first pair of variables that is complete or, if none is, the first half. */
+function variablesIn(env: Readonly<Record<string, string | undefined>>): readonly [string, string] {
+  const found = CREDENTIAL_VARIABLES.find((pair) => pair.every((name) => env[name])) ??
+    CREDENTIAL_VARIABLES.find((pair) => pair.some((name) => env[name]));
+  if (found) return found;
+  const names = CREDENTIAL_VARIABLES.map((pair) => pair.join(" and ")).join(", or ");
+  throw new TypeError(`Cannot find Atlas credentials: set ${names}, or give the option credentials`);
 }
 
 /** The origin of a base URL, which may end in the path of the API. */
 function originOf(baseUrl: string | URL, name: string): string {
-  const url = URL.canParse(String(baseUrl)) ? new URL(String(baseUrl)) : undefined;
-  if (
-    !url || !/^(\/api\/atlas\/v2)?\/?$/.test(url.pathname) || url.search || url.hash || url.username || url.password
-  ) {
+  const text = String(baseUrl);
+  const url = URL.canParse(text) && new URL(text);
+  // Nothing else may be in it: no user name, query or fragment either.
+  if (!url || url.href.replace(/\/(api\/atlas\/v2\/?)?$/, "") !== url.origin) {
     throw new TypeError(`Cannot use ${name}: it is not an origin such as ${DEFAULT_BASE_URL}`);
   }
-  assertSecure(url.href);
+  assertSecure(url);
   return url.origin;
 }
 
-function checkedVersion(version: string): string {
-  if (/^(\d{4}-\d\d-\d\d|[a-z]+)$/.test(version)) return version;
-  throw refusal(`Cannot ask for version ${JSON.stringify(version)}: give it as YYYY-MM-DD or "preview"`);
-}
-
-function checkedFormat(format: string): string {
-  if (/^(json|csv|gzip)$/.test(format)) return format;
-  throw refusal(`Cannot ask for format ${JSON.stringify(format)}: give "json", "csv" or "gzip"`);
+function mediaType(version: string, format: string = "json"): string {
+  const type = `${version}+${format}`;
+  if (/^(\d{4}-\d\d-\d\d|[a-z]+)\+(json|csv|gzip)$/.test(type)) return `application/vnd.atlas.${type}`;
+  throw refusal(
+    `Cannot ask for ${JSON.stringify(type)}: give a version as YYYY-MM-DD or "preview", a format as json, csv or gzip`,
+  );
 }
 
 /** The URL of a path: below the API's, from the origin if it starts with `/api/`, or a full URL as it is. */

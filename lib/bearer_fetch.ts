@@ -1,14 +1,4 @@
-import {
-  assertUnsigned,
-  copy,
-  discard,
-  type Fetch,
-  isStream,
-  type Send,
-  toCall,
-  transmit,
-  unlessAborted,
-} from "./digest/call.ts";
+import { copy, discard, type Fetch, isStream, isToken, toCall, transmit, unlessAborted } from "./digest/call.ts";
 import { refusal } from "./digest/refusal.ts";
 import type { TokenSource } from "./token_source.ts";
 
@@ -36,35 +26,27 @@ import type { TokenSource } from "./token_source.ts";
  * });
  * ```
  */
-export function createBearerFetch(options: { token: TokenSource; fetch?: Fetch | undefined }): Fetch {
-  const send = createBearerSend(options);
-  return async (input, init) => await send(assertUnsigned(await toCall(input, init)));
-}
-
-/** `createBearerFetch` behind the door. */
-export function createBearerSend({ token, fetch }: Parameters<typeof createBearerFetch>[0]): Send {
-  return async (call) => {
-    const { headers, body } = call.init;
-    const signal = call.init.signal ?? undefined;
+export function createBearerFetch({ token, fetch }: { token: TokenSource; fetch?: Fetch | undefined }): Fetch {
+  return async (input, init) => {
+    const call = await toCall(input, init);
+    const signal = call.signal ?? undefined;
     const refused = await unlessAborted(token({ signal }), signal);
-    authorize(headers, refused);
+    authorize(call.headers, refused);
     const response = await transmit(fetch, call);
     const isFinal = response.status !== 401 || response.headers.has("x-error-code");
     // Over a redirect to another origin the token was never seen.
     if (isFinal || (response.redirected && new URL(response.url).origin !== call.url.origin)) return response;
     const renewed = await unlessAborted(token({ refused, signal }), signal);
-    if (renewed === refused || isStream(body)) return response;
+    if (renewed === refused || isStream(call.body)) return response;
     await discard(response, call);
     const again = copy(call);
-    authorize(again.init.headers, renewed);
+    authorize(again.headers, renewed);
     return await transmit(fetch, again);
   };
 }
 
 function authorize(headers: Headers, token: string): void {
   // Headers would refuse it too, with the token in the message.
-  if (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token)) {
-    throw refusal("Cannot use the access token: it is empty or no header can hold it");
-  }
+  if (!isToken(token)) throw refusal("Cannot use the access token: it is empty or no header can hold it");
   headers.set("authorization", `Bearer ${token}`);
 }

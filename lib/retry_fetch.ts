@@ -1,4 +1,4 @@
-import { type Call, copy, discard, type Fetch, isStream, type Send, toCall, transmit } from "./digest/call.ts";
+import { type Call, copy, discard, type Fetch, isStream, toCall, transmit, unlessAborted } from "./digest/call.ts";
 import { isRefusal } from "./digest/refusal.ts";
 
 /** How often and how long to wait. */
@@ -45,97 +45,71 @@ const FIRST_DELAY_OF_429 = 10_000; // ms, as MongoDB advises
  * const response = await fetch("https://example.com/");
  * ```
  */
-export function createRetryFetch(options: RetryOptions & { fetch?: Fetch | undefined } = {}): Fetch {
-  const send = createRetryLayer(options)((call) => transmit(options.fetch, call));
-  return async (input, init) => await send(await toCall(input, init));
-}
+export function createRetryFetch(
+  { limit = 2, maxDelay = 60_000, fetch }: RetryOptions & { fetch?: Fetch | undefined } = {},
+): Fetch {
+  if (!(Number.isInteger(limit) && limit >= 0 && maxDelay >= 0 && maxDelay <= LONGEST_TIMER)) {
+    throw new RangeError(`Cannot retry: limit must be a whole number from 0, maxDelay 0 to ${LONGEST_TIMER} ms`);
+  }
 
-/** `createRetryFetch` behind the door, to be put around any other layer. */
-export function createRetryLayer({ limit = 2, maxDelay = 60_000 }: RetryOptions): (send: Send) => Send {
-  if (!Number.isInteger(limit) || limit < 0) {
-    throw new RangeError("Cannot retry: limit is not a whole number from 0");
+  /** At random, lest parallel calls return as one wave. */
+  function jittered(first: number, retries: number): number {
+    return Math.random() * Math.min(first * 2 ** retries, maxDelay);
   }
-  if (!(maxDelay >= 0 && maxDelay <= LONGEST_TIMER)) {
-    throw new RangeError(`Cannot retry: maxDelay is not from 0 to ${LONGEST_TIMER} ms`);
+
+  /** How long to wait before the next try, in ms; undefined if there is to be none. */
+  function delayAfter({ status, headers }: Response, safe: boolean, retries: number): number | undefined {
+    if (status !== 429 && !(safe && [500, 502, 503, 504].includes(status))) return undefined;
+    const asked = retryAfter(headers.get("retry-after") ?? "");
+    if (Number.isNaN(asked)) return jittered(status === 429 ? FIRST_DELAY_OF_429 : FIRST_DELAY, retries);
+    // One more, since Node's timers may be a millisecond early.
+    return asked > maxDelay ? undefined : Math.min(asked + 1 + Math.random() * 999, maxDelay);
   }
-  return (send) => async (call) => {
-    const { method, body, signal } = call.init;
+
+  return async (input, init) => {
+    const call = await toCall(input, init, false);
+    const { url, method, body, signal } = call;
     const safe = method === "GET" || method === "HEAD";
     const most = isStream(body) ? 0 : limit;
     for (let retries = 0;; retries++) {
       let delay: number | undefined;
       try {
-        const response = await send(retries === 0 ? call : copy(call));
-        if (retries < most) delay = delayAfter(response, safe, retries, maxDelay);
+        const response = await transmit(fetch, retries === 0 ? call : copy(call));
+        if (retries < most) delay = delayAfter(response, safe, retries);
         if (delay === undefined) return response;
         await discard(response, call);
       } catch (error) {
         if (signal?.aborted || !(error instanceof TypeError) || isRefusal(error) || isMistake(call)) throw error;
-        if (!safe || retries >= most) throw connectionLost(error, call, safe);
-        delay = jittered(FIRST_DELAY, retries, maxDelay);
+        if (!safe || retries >= most) {
+          const fate = safe ? `: ${error.message}` : " may have been executed. Look before you send it again";
+          throw new TypeError(`Connection lost: ${method} ${url.origin}${url.pathname}${fate}`, {
+            cause: error.cause ?? error, // Bun's has none
+          });
+        }
+        delay = jittered(FIRST_DELAY, retries);
       }
-      await sleep(delay, signal);
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const pause = new Promise((resolve) => timer = setTimeout(resolve, delay));
+      await unlessAborted(pause, signal).finally(() => clearTimeout(timer));
     }
   };
 }
 
-/** How long to wait before the next try, in ms; undefined if there is to be none. */
-function delayAfter(
-  { status, headers }: Response,
-  safe: boolean,
-  retries: number,
-  maxDelay: number,
-): number | undefined {
-  if (status !== 429 && !(safe && [500, 502, 503, 504].includes(status))) return undefined;
-  const asked = retryAfter(headers.get("retry-after") ?? "");
-  if (asked === undefined) return jittered(status === 429 ? FIRST_DELAY_OF_429 : FIRST_DELAY, retries, maxDelay);
-  // One more, since Node's timers may be a millisecond early; at random, lest parallel calls return as one wave.
-  return asked > maxDelay ? undefined : Math.min(asked + 1 + Math.random() * 999, maxDelay);
-}
-
-/** `Retry-After` in ms from now (RFC 9110 section 10.2.3); undefined if it cannot be read. */
-function retryAfter(value: string): number | undefined {
+/** `Retry-After` in ms from now (RFC 9110 section 10.2.3); NaN if it cannot be read. */
+function retryAfter(value: string): number {
   if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000;
   // Date.parse reads much that is no HTTP-date, and asctime's form, which has no zone, as local time.
-  const date = /^[A-Z][a-z]{2,8},? .+ \d\d:\d\d:\d\d\b/.test(value)
-    ? Date.parse(value.replace(/( GMT)?$/, " GMT"))
+  return /^[A-Z].+ \d\d:\d\d:\d\d\b/.test(value)
+    ? Math.max(0, Date.parse(value.replace(/( GMT)?$/, " GMT")) - Date.now())
     : NaN;
-  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
-}
-
-function jittered(first: number, retries: number, maxDelay: number): number {
-  return Math.random() * Math.min(first * 2 ** retries, maxDelay);
 }
 
 /** Whether fetch refuses the init itself, such as a `mode` that there is not: its TypeError is not the network's. */
-function isMistake({ url, init }: Call): boolean {
+function isMistake(call: Call): boolean {
   try {
-    new Request(url, { ...init, body: null, signal: null });
+    new Request(call.url, { ...call, body: null, signal: null });
     return false;
   } catch {
     return true;
   }
-}
-
-/** What fetch rejects with on Node and Deno, on Bun too: a TypeError with a cause. */
-function connectionLost(error: TypeError, { url, init: { method } }: Call, safe: boolean): TypeError {
-  if (safe && error.cause !== undefined) return error;
-  const place = `${method} ${url.origin}${url.pathname}`;
-  const message = safe
-    ? `Cannot ${place}: ${error.message}`
-    : `Connection lost: ${place} may have been executed. Look before you send it again`;
-  return new TypeError(message, { cause: error.cause ?? error });
-}
-
-async function sleep(ms: number, signal: AbortSignal | null): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener("abort", end);
-    function end() {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      resolve();
-    }
-  });
-  signal?.throwIfAborted();
 }

@@ -1,6 +1,6 @@
 import { AtlasError, ensureOk, memberOf, parseJson, readText } from "./atlas_error.ts";
-import { assertCredentials } from "./digest/authorization.ts";
-import { type Fetch, parseUrl, unlessAborted } from "./digest/call.ts";
+import { assertCredential } from "./digest/authorization.ts";
+import { type Fetch, isToken, parseUrl, unlessAborted } from "./digest/call.ts";
 import { utf8ByteString } from "./digest/hash.ts";
 import { refusal } from "./digest/refusal.ts";
 
@@ -61,16 +61,14 @@ export function createTokenSource(options: {
   fetch?: Fetch | undefined;
 }): TokenSource {
   const { clientId, clientSecret, store, fetch } = options;
-  assertCredentials({ clientId, clientSecret });
-  if (clientId === "" || clientSecret === "") {
-    throw new TypeError("Cannot mint tokens: clientId or clientSecret is empty");
+  assertCredential("clientId", clientId);
+  assertCredential("clientSecret", clientSecret);
+  if (!clientId || !clientSecret || clientId.includes(":")) {
+    throw new TypeError("Cannot mint tokens: clientId or clientSecret is empty, or the id holds a colon");
   }
-  if (clientId.includes(":")) {
-    throw new TypeError("Cannot mint tokens: clientId holds a colon, which Basic cannot carry");
-  }
-  const tokenUrl = parseUrl(String(options.tokenUrl ?? "https://cloud.mongodb.com/api/oauth/token")).href;
+  const tokenUrl = parseUrl(String(options.tokenUrl ?? "https://cloud.mongodb.com/api/oauth/token"));
   assertSecure(tokenUrl);
-  const key = `${tokenUrl} ${clientId}`;
+  const key = `${tokenUrl.href} ${clientId}`;
   let held: Token | undefined;
   let renewal: { avoids: string | undefined; result: Promise<Token> } | undefined;
 
@@ -78,39 +76,34 @@ export function createTokenSource(options: {
     const stored = store && readToken(await patiently(() => store.get(key)));
     if (stored && serves(stored, refused)) return held = stored;
     held = undefined;
-    const minted = await mint();
+    const signal = AbortSignal.timeout(MINT_PATIENCE);
+    const minted = await unlessAborted(mint(signal), signal).catch((cause: unknown) => {
+      if (cause instanceof AtlasError) throw cause;
+      throw refusal(`Cannot get an access token: ${tokenUrl.host} did not answer`, { cause });
+    });
     const seconds = Math.floor((minted.end - Date.now()) / 1000);
     if (store && serves(minted)) await patiently(() => store.set(key, JSON.stringify(minted), seconds));
     return held = minted;
   }
 
-  async function mint(): Promise<Token> {
-    const signal = AbortSignal.timeout(MINT_PATIENCE);
-    try {
-      return await unlessAborted(requestToken(signal), signal);
-    } catch (error) {
-      if (error instanceof AtlasError) throw refusal(error);
-      throw refusal(`Cannot get an access token: ${new URL(tokenUrl).host} did not answer`, { cause: error });
-    }
-  }
-
-  async function requestToken(signal: AbortSignal): Promise<Token> {
+  async function mint(signal: AbortSignal): Promise<Token> {
     const asked = Date.now();
-    // RFC 6749 section 2.3.1 would have the id form-encoded; Atlas wants `_` as it stands.
-    const authorization = `Basic ${btoa(utf8ByteString(`${clientId}:${clientSecret}`))}`;
-    const headers = { authorization, accept: "application/json", "content-type": "application/x-www-form-urlencoded" };
-    const init: RequestInit = {
+    const response = await ensureOk((fetch ?? globalThis.fetch)(tokenUrl.href, {
       method: "POST",
-      headers,
+      headers: {
+        // RFC 6749 section 2.3.1 would have the id form-encoded; Atlas wants `_` as it stands.
+        authorization: `Basic ${btoa(utf8ByteString(`${clientId}:${clientSecret}`))}`,
+        accept: "application/json",
+        "content-type": "application/x-www-form-urlencoded",
+      },
       body: "grant_type=client_credentials",
       redirect: "manual",
       signal,
-    };
-    const response = await ensureOk((fetch ?? globalThis.fetch)(tokenUrl, init));
-    const body = parseJson(await readText(response));
-    const token = memberOf(body, "access_token");
+    }));
+    const answer = parseJson(await readText(response));
+    const token = memberOf(answer, "access_token");
     if (!isToken(token)) throw new AtlasError(response, { detail: "The answer holds no usable access token" });
-    const seconds = Number(memberOf(body, "expires_in") ?? DEFAULT_LIFETIME);
+    const seconds = Number(memberOf(answer, "expires_in") ?? DEFAULT_LIFETIME);
     return { token, end: asked + (seconds <= LONGEST_LIFETIME ? seconds : DEFAULT_LIFETIME) * 1000 };
   }
 
@@ -130,23 +123,16 @@ export function createTokenSource(options: {
 /**
  * Refuses to send credentials where others can read them.
  *
- * @throws {TypeError} unless the URL is `https:`, or `http:` of this machine
+ * @throws {TypeError} unless the URL, which names no user, is `https:`, or `http:` of this machine
  */
-export function assertSecure(url: string): void {
-  const { protocol, hostname, host } = new URL(url);
-  const isLoopback = /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
-  if (protocol === "https:" || (protocol === "http:" && isLoopback)) return;
+export function assertSecure({ href, protocol, host }: URL): void {
+  if (/^(https|http:\/\/(localhost|[^/:]+\.localhost|127\.[\d.]+|\[::1]))[:/]/.test(href)) return;
   throw new TypeError(`Cannot send credentials to ${protocol}//${host}: use https:, since http: is for loopback only`);
 }
 
 /** Whether a token may be handed out: not refused, and not about to end. */
 function serves({ token, end }: Token, refused?: string): boolean {
   return token !== refused && end - Date.now() > RENEWED_BEFORE_END;
-}
-
-/** Whether a header can hold it (RFC 6750 section 2.1). */
-function isToken(token: unknown): token is string {
-  return typeof token === "string" && /^[\x21-\x7e]+$/.test(token);
 }
 
 function readToken(value: string | undefined): Token | undefined {

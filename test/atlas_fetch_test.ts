@@ -355,7 +355,8 @@ test("createAtlasFetch() takes a version for all calls, and refuses what is none
   for (
     const version of ["", "2", "2025-3-12", "v2", "2025-03-12\n", " 2025-03-12", "2025-03-12+json", "2025-03-12,*/*"]
   ) {
-    const message = `Cannot ask for version ${JSON.stringify(version)}: give it as YYYY-MM-DD or "preview"`;
+    const asked = JSON.stringify(`${version}+json`);
+    const message = `Cannot ask for ${asked}: give a version as YYYY-MM-DD or "preview", a format as json, csv or gzip`;
     assert.throws(() => createAtlasFetch({ version }), { name: "TypeError", message });
     const { fetch, sent } = record();
     assert.equal((await refusalOf(fetch("/groups", { version }), sent)).message, message);
@@ -485,8 +486,7 @@ test("createAtlasFetch() tries again as retry says, and not at all for false", a
 
 test("createAtlasFetch() refuses credentials that cannot be right at once, without showing them", () => {
   const long = "s3cr3t-s3cr3t";
-  const empty =
-    /^Cannot authenticate: \w+ is empty\. Give \{ publicKey, privateKey \} or \{ clientId, clientSecret \}$/;
+  const empty = /^Cannot find Atlas credentials: (\w+) is missing\. Give both (\1 and \w+|\w+ and \1)$/;
   const broken =
     /^Cannot authenticate: (public|private)Key holds .*line break|^Cannot authenticate: clientSecret holds .*line break/;
   const cases: [AtlasFetchOptions["credentials"], RegExp][] = [
@@ -498,8 +498,12 @@ test("createAtlasFetch() refuses credentials that cannot be right at once, witho
     [{ publicKey: "abcd\refgh", privateKey: long }, broken],
     [{ publicKey: "abcdefgh", privateKey: `${long}\0` }, broken],
     [{ clientId: ACCOUNT.clientId, clientSecret: `${long}\r\n` }, broken],
-    [{ clientId: `a:${long}`, clientSecret: long }, /^Cannot mint tokens: clientId holds a colon/],
-    [{ publicKey: ACCOUNT.clientId, privateKey: long }, /service account's id as publicKey: give \{ clientId, client/],
+    [{ clientId: `a:${long}`, clientSecret: long }, /^Cannot mint tokens: .*the id holds a colon/],
+    [
+      { publicKey: ACCOUNT.clientId, privateKey: long },
+      /^Cannot use a service account as publicKey: give \{ clientId, client/,
+    ],
+    [{ publicKey: "abcdefgh", privateKey: "mdb_sa_sk_s3cr3t" }, /^Cannot use a service account as privateKey: give \{/],
   ];
   for (const [credentials, message] of cases) {
     assert.throws(() => createAtlasFetch({ credentials }), (error) => {
@@ -582,11 +586,11 @@ test("atlasFetch() takes the first complete pair of the environment", async () =
 test("atlasFetch() names the missing half of a pair, an empty one too", async () => {
   for (const [id, secret] of PAIRS) {
     for (const empty of [{}, { [secret]: "" }]) {
-      const message = `Cannot find Atlas credentials: ${id} is set, but ${secret} is not`;
+      const message = `Cannot find Atlas credentials: ${secret} is missing. Give both ${id} and ${secret}`;
       assert.equal(await refusalIn({ [id]: "s3cr3t", ...empty }), message);
     }
     for (const empty of [{}, { [id]: "" }]) {
-      const message = `Cannot find Atlas credentials: ${secret} is set, but ${id} is not`;
+      const message = `Cannot find Atlas credentials: ${id} is missing. Give both ${id} and ${secret}`;
       assert.equal(await refusalIn({ [secret]: "s3cr3t", ...empty }), message);
     }
   }
@@ -606,7 +610,8 @@ test("atlasFetch() says where a service account's id belongs", async () => {
     for (const rest of [{ [secret]: "mdb_sa_sk_s3cr3t" }, {}]) {
       assert.equal(
         await refusalIn({ [id]: "mdb_sa_id_s3cr3t", ...rest }),
-        `Cannot use a service account as ${id}: set MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET`,
+        `Cannot use a service account as ${id}: give { clientId, clientSecret }, or set MONGODB_ATLAS_CLIENT_ID and ` +
+          "MONGODB_ATLAS_CLIENT_SECRET",
       );
     }
   }
@@ -792,7 +797,7 @@ test("createAtlasFetch() refuses credentials that are no object, and does not fa
     const credentials: { publicKey: string; privateKey: string } = JSON.parse(text);
     assert.throws(
       () => createAtlasFetch({ credentials }),
-      /^TypeError: Cannot authenticate: credentials is not an object$/,
+      /^TypeError: Cannot find Atlas credentials: publicKey is missing\. Give both publicKey and privateKey$/,
     );
   }
 });
@@ -808,7 +813,10 @@ test("atlasFetch() refuses a format that there is not, before anything is sent",
   });
   for (const format of ["xml", "json\r\nX", ""]) {
     const init: object = { format };
-    await assert.rejects(atlasFetch("/", init), /^TypeError: Cannot ask for format/);
+    await assert.rejects(
+      atlasFetch("/", init),
+      /^TypeError: Cannot ask for ".*": give .* a format as json, csv or gzip$/,
+    );
   }
   assert.equal(sent, 0);
 });

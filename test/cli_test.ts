@@ -136,7 +136,8 @@ test("atlas-fetch with a wrong key prints one line that says what to do", async 
 test("atlas-fetch with half a pair names the other half, and asks nobody", async () => {
   assertOneLine(
     await run({ MONGODB_ATLAS_PRIVATE_API_KEY: "s3cr3t" }),
-    "Cannot find Atlas credentials: MONGODB_ATLAS_PRIVATE_API_KEY is set, but MONGODB_ATLAS_PUBLIC_API_KEY is not",
+    "Cannot find Atlas credentials: MONGODB_ATLAS_PUBLIC_API_KEY is missing. " +
+      "Give both MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY",
   );
 });
 

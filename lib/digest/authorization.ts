@@ -42,21 +42,20 @@ export type Signer = (request: Omit<DigestRequest, "username" | "password" | "cn
  * ```
  */
 export function digestAuthorization(challenge: DigestChallenge, request: DigestRequest): string {
-  assertCredentials({ username: request.username, password: request.password });
+  const { username, password } = request;
+  assertCredential("username", username);
+  assertCredential("password", password);
   return createSigner(challenge, request)(request);
 }
 
 /**
- * Refuses credentials that would end the header field, or be cut by servers written in C.
+ * Refuses a credential that would end the header field, or be cut by servers written in C.
  *
- * @throws {TypeError} that names the credential which holds CR, LF or NUL, or is no string
+ * @throws {TypeError} that names it if it holds CR, LF or NUL, or is no string
  */
-export function assertCredentials(credentials: Readonly<Record<string, string>>): void {
-  for (const [name, value] of Object.entries(credentials)) {
-    if (typeof value !== "string" || /[\r\n\0]/.test(value)) {
-      throw new TypeError(`Cannot authenticate: ${name} holds a line break or NUL, or is no string`);
-    }
-  }
+export function assertCredential(name: string, value: unknown): asserts value is string {
+  if (typeof value === "string" && !/[\r\n\0]/.test(value)) return;
+  throw new TypeError(`Cannot authenticate: ${name} holds a line break or NUL, or is no string`);
 }
 
 /** Hashes once what stays the same from one request to the next. */
@@ -79,7 +78,7 @@ export function createSigner(
   if (qop) constant += `, qop=${qop}`;
 
   return ({ method, uri, count, body = "" }) => {
-    const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
+    const bytes = typeof body === "string" ? utf8ByteString(body) : body;
     const a2 = `${method}:${uri}${qop === "auth-int" ? `:${hexDigest(hash, bytes)}` : ""}`;
     const nc = count.toString(16).padStart(8, "0");
     const response = hexDigest(hash, `${ha1}:${nonce}:${qop ? `${nc}:${cnonce}:${qop}:` : ""}${hexDigest(hash, a2)}`);

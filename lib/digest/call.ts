@@ -9,17 +9,13 @@ type Replayable = string | Uint8Array<ArrayBuffer> | Blob;
 type Stream = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /**
- * One request, normalised once at the door. A layer that is handed a call owns it: it may set headers, and makes a
- * `copy` of what it sends a second time.
+ * One request, normalised once at the outermost door: the caller's init with its runtime extras (`dispatcher`,
+ * `client`, `proxy`), and what is known for certain. It is itself an init, which a fetch of ours takes as it stands. A
+ * layer that is handed a call owns its headers, and makes a `copy` of what it sends a second time.
  */
-export interface Call {
+export interface Call extends Omit<RequestInit, "body"> {
   /** Without fragment and without a bare `?`, which Node 20 and 22 would not send. */
-  readonly url: URL;
-  readonly init: CallInit;
-}
-
-/** The caller's init with its runtime extras (`dispatcher`, `client`, `proxy`), and what is known for certain. */
-export interface CallInit extends Omit<RequestInit, "body"> {
+  url: URL;
   /** As it is sent. */
   method: string;
   headers: Headers;
@@ -30,37 +26,63 @@ export interface CallInit extends Omit<RequestInit, "body"> {
   duplex: "half";
 }
 
-/** What a layer is inside; the doors that users see make the call. */
-export type Send = (call: Call) => Promise<Response>;
+const calls = new WeakSet<object>();
+
+function isCall(init: object): init is Call {
+  return calls.has(init);
+}
+
+/** The same call with headers of its own, and with changes. */
+export function copy(call: Call, changes?: Partial<Call>): Call {
+  const copied = { ...call, headers: new Headers(call.headers), ...changes };
+  if (isCall(call)) calls.add(copied);
+  return copied;
+}
 
 /**
  * Reads the arguments of a fetch. Nothing of the caller's is changed, but a Request's body is used up as by fetch.
  *
+ * @param signs Whether the layer signs, so that an `Authorization` header of the caller's is a mistake
  * @throws {TypeError} as fetch does; on every runtime for a GET or HEAD with a body and for credentials in the URL,
  * which Bun would send; and for a plain object as body, of which fetch would send the name
  */
-export async function toCall(input: string | URL | Request, init?: RequestInit): Promise<Call> {
-  init ??= {}; // fetch takes null too
+export async function toCall(
+  input: string | URL | Request,
+  init?: RequestInit | null,
+  signs: boolean = true,
+): Promise<Call> {
+  init ??= {};
+  if (isCall(init)) return init;
   const request = typeof input === "object" && "url" in input ? input : undefined;
   const url = parseUrl(request?.url ?? String(input));
   const method = sentMethod(init.method ?? request?.method ?? "GET");
   const headers = parseHeaders(init.headers ?? request?.headers);
+  const isSigned = headers.has("authorization");
+  if (isSigned && signs) {
+    throw refusal("Cannot send your own Authorization header. Remove it, or use plain fetch");
+  }
   const signal = (init.signal === undefined ? request?.signal : init.signal) ?? null;
-  const redirect = init.redirect ?? request?.redirect ?? "follow";
-  const given = init.body ?? null;
-  const inherited = given === null && request?.body ? request : null;
-  if ((given !== null || inherited) && /^(GET|HEAD)$/.test(method)) {
+  const given = init.body ?? request?.body ?? null;
+  if (given !== null && /^(GET|HEAD)$/.test(method)) {
     throw refusal(`Cannot send a body with ${method}: use POST or the query`);
   }
   signal?.throwIfAborted();
-  const body = inherited
-    ? new Uint8Array(await unlessAborted(inherited.arrayBuffer(), signal))
+  const body = request && given && !init.body
+    ? new Uint8Array(await unlessAborted(request.arrayBuffer(), signal))
     : await replayable(given, headers);
-  const integrity = init.integrity ?? request?.integrity;
-  return {
+  const call: Call = {
+    ...init,
+    integrity: init.integrity ?? request?.integrity ?? "",
     url,
-    init: { ...init, ...(integrity && { integrity }), method, headers, body, signal, redirect, duplex: "half" },
+    method,
+    headers,
+    body,
+    signal,
+    redirect: init.redirect ?? request?.redirect ?? "follow",
+    duplex: "half",
   };
+  if (!isSigned) calls.add(call); // else the next layer that signs reads it again, to refuse it
+  return call;
 }
 
 function parseHeaders(init: RequestInit["headers"]): Headers {
@@ -84,10 +106,8 @@ export function parseUrl(input: string, base?: URL): URL {
   if (url.username || url.password) {
     throw refusal(`Cannot fetch from ${url.host}: the URL holds a user name or password. Remove them`);
   }
-  if (/[?#]/.test(url.href)) {
-    url.hash = "";
-    if (!url.search) url.search = "";
-  }
+  url.hash = "";
+  url.search ||= "";
   return url;
 }
 
@@ -98,10 +118,10 @@ function sentMethod(method: string): string {
 }
 
 /** Bytes in place of what the caller could change, or what fetch would serialise with another boundary each time. */
-async function replayable(body: NonNullable<RequestInit["body"]> | null, headers: Headers): Promise<CallInit["body"]> {
+async function replayable(body: NonNullable<RequestInit["body"]> | null, headers: Headers): Promise<Call["body"]> {
   if (body instanceof ReadableStream && body.locked) throw refusal("Cannot send the stream: it is locked or used");
   if (body === null || typeof body === "string" || body instanceof Blob || isStream(body)) return body;
-  if (/^\[object (Object|Array)]$/.test(Object.prototype.toString.call(body))) {
+  if (/^\[object (Object|Array)]$/.test({}.toString.call(body))) {
     throw refusal("Cannot send an object as body: use JSON.stringify");
   }
   const serialised = new Response(body);
@@ -112,27 +132,12 @@ async function replayable(body: NonNullable<RequestInit["body"]> | null, headers
 
 /** Whether a body can be sent once only. */
 export function isStream(body: unknown): body is Stream {
-  return typeof body === "object" && body !== null && (body instanceof ReadableStream || Symbol.asyncIterator in body);
-}
-
-/** The same call with headers of its own, and with changes. */
-export function copy({ url, init }: Call, changes?: Partial<CallInit>): Call {
-  return { url, init: { ...init, headers: new Headers(init.headers), ...changes } };
-}
-
-/**
- * Refuses a header that the layer sets itself.
- *
- * @throws {TypeError} if the call has an `Authorization` header
- */
-export function assertUnsigned(call: Call): Call {
-  if (!call.init.headers.has("authorization")) return call;
-  throw refusal("Cannot send your own Authorization header. Remove it, or use plain fetch");
+  return Symbol.asyncIterator in Object(body);
 }
 
 /** Sends a call by a fetch or, if there is none, the global one of this moment. */
-export function transmit(fetch: Fetch | undefined, { url, init }: Call): Promise<Response> {
-  return (fetch ?? globalThis.fetch)(url.href, init);
+export function transmit(fetch: Fetch | undefined, call: Call): Promise<Response> {
+  return (fetch ?? globalThis.fetch)(call.url.href, call);
 }
 
 const LONGEST_DISCARD = 64 * 1024; // bytes
@@ -144,7 +149,7 @@ const LONGEST_DISCARD = 64 * 1024; // bytes
  *
  * @throws the signal's reason if the call was aborted meanwhile
  */
-export async function discard({ body }: Response, { init: { signal } }: Call): Promise<void> {
+export async function discard({ body }: Response, { signal }: Call): Promise<void> {
   await unlessAborted(drain(body), signal);
   await new Promise((resolve) => setTimeout(resolve));
   signal?.throwIfAborted();
@@ -168,4 +173,9 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | null
     signal.addEventListener("abort", abort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
+}
+
+/** Whether a value is a token that a header can hold (RFC 6750 section 2.1). */
+export function isToken(value: unknown): value is string {
+  return typeof value === "string" && /^[\x21-\x7e]+$/.test(value);
 }

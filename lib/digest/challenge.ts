@@ -32,18 +32,15 @@ export interface DigestChallenge {
   userhash: boolean;
 }
 
-interface Reader {
-  readonly input: string;
-  pos: number;
-}
+const LONGEST_HEADER = 1024 * 1024; // characters; no server's is so long, and patterns overflow at many times that
 
-// RFC 9110 sections 5.6.2 and 11.2. Each class excludes what may follow it, so matching stays linear.
-const TOKEN = /[!#$%&'*+\-.^_`|~\dA-Za-z]+/y;
-const TOKEN68 = /[\dA-Za-z\-._~+/]+=*(?=[ \t]*(?:,|$))/y;
-const SPACES = /[ \t]*/y;
-const SEPARATORS = /[ \t,]*/y;
-const PLAIN = /[^"\\]*/y; // within quotes
-const UNQUOTED = /[^ \t,]*/y;
+// The parts of RFC 9110 sections 5.6.2, 5.6.4 and 11.2. Each class excludes what may follow it, so matching stays
+// linear. A missing closing quote is taken as being at the end.
+const QUOTED = String.raw`"([^"\\]*(?:\\[^][^"\\]*)*)"?`;
+const VALUE = String.raw`[ \t]*=[ \t]*(?:${QUOTED}|([^ \t,]*))`;
+const TOKEN68 = String.raw`[ \t]+([\w.~+/-]+=*)(?=[ \t]*(?:,|$))`;
+const NAME = String.raw`([\w!#$%&'*+.^\x60|~-]+)(?:${VALUE}|${TOKEN68})?`;
+const MEMBER = new RegExp(String.raw`[ \t,]*(?:${NAME}|(?:[^",]+|${QUOTED})+)`, "gy");
 
 /**
  * The challenges of a `WWW-Authenticate` value, in the order sent.
@@ -61,70 +58,22 @@ const UNQUOTED = /[^ \t,]*/y;
  * ```
  */
 export function parseChallenges(header: string): Challenge[] {
-  const reader: Reader = { input: header, pos: 0 };
   const challenges: Challenge[] = [];
   let params: Record<string, string> | undefined;
-  for (;;) {
-    take(reader, SEPARATORS);
-    if (reader.pos >= header.length) return challenges;
-    const name = take(reader, TOKEN).toLowerCase();
-    if (name === "") {
-      skipMember(reader);
+  for (const [, token, quoted, plain, token68] of header.slice(0, LONGEST_HEADER).matchAll(MEMBER)) {
+    const name = token?.toLowerCase();
+    const value = quoted?.replace(/\\([^])/g, "$1") ?? plain;
+    if (name === undefined) {
       params = undefined; // it may have been a scheme: what follows must not go to the one before
-      continue;
-    }
-    const value = parameterValue(reader);
-    if (value === undefined) {
-      const token68 = take(reader, SPACES) && take(reader, TOKEN68);
+    } else if (value === undefined) {
       params = {};
-      challenges.push({ scheme: name, params, ...(token68 && { token68 }) });
+      challenges.push({ scheme: name, params, ...(token68 !== undefined && { token68 }) });
     } else if (params && !Object.hasOwn(params, name)) {
       params[name] = value;
     }
   }
+  return challenges;
 }
-
-function take(reader: Reader, pattern: RegExp): string {
-  pattern.lastIndex = reader.pos;
-  const match = pattern.exec(reader.input)?.[0] ?? "";
-  reader.pos += match.length;
-  return match;
-}
-
-/** What follows a name, its `=` and any spaces around that; undefined, with nothing taken, if no `=` follows. */
-function parameterValue(reader: Reader): string | undefined {
-  const start = reader.pos;
-  take(reader, SPACES);
-  if (reader.input[reader.pos] !== "=") {
-    reader.pos = start;
-    return undefined;
-  }
-  reader.pos++;
-  take(reader, SPACES);
-  return reader.input[reader.pos] === '"' ? quotedString(reader) : take(reader, UNQUOTED);
-}
-
-/** RFC 9110 section 5.6.4. A missing closing quote is taken as being at the end. */
-function quotedString(reader: Reader): string {
-  let value = "";
-  for (reader.pos++;; reader.pos += 2) {
-    value += take(reader, PLAIN);
-    if (reader.input[reader.pos] !== "\\") break;
-    value += reader.input[reader.pos + 1] ?? "";
-  }
-  reader.pos++;
-  return value;
-}
-
-/** Skips to the next comma that is not quoted. */
-function skipMember(reader: Reader): void {
-  while (reader.pos < reader.input.length && reader.input[reader.pos] !== ",") {
-    if (reader.input[reader.pos] === '"') quotedString(reader);
-    else reader.pos++;
-  }
-}
-
-const STRONGEST_FIRST: readonly HashName[] = ["SHA-512-256", "SHA-256", "MD5"];
 
 /**
  * The Digest challenge to answer: the one with the strongest hash, then the first sent; undefined if there is none
@@ -133,31 +82,25 @@ const STRONGEST_FIRST: readonly HashName[] = ["SHA-512-256", "SHA-256", "MD5"];
  * It needs a nonce, a known algorithm, and `auth` or `auth-int` if it offers any qop (RFC 7616 section 3.7).
  */
 export function findDigestChallenge(challenges: readonly Challenge[]): DigestChallenge | undefined {
-  const rank = ({ hash }: DigestChallenge) => STRONGEST_FIRST.indexOf(hash);
-  return challenges.flatMap(answerable).sort((a, b) => rank(a) - rank(b))[0];
-}
-
-function answerable({ scheme, params }: Challenge): DigestChallenge[] {
-  const { realm = "", nonce, opaque, algorithm, qop = "", stale, userhash } = params;
-  const name = (algorithm ?? "MD5").toUpperCase();
-  const session = name.endsWith("-SESS");
-  const hash = STRONGEST_FIRST.find((known) => known + (session ? "-SESS" : "") === name);
-  const offered: readonly string[] = qop.toLowerCase().match(/[^\s,]+/g) ?? [];
-  const chosen = (["auth", "auth-int"] as const).find((known) => offered.includes(known));
-  if (scheme !== "digest" || nonce === undefined || !hash || (!chosen && offered.length > 0)) return [];
-  return [{
-    realm,
-    nonce,
-    ...(opaque !== undefined && { opaque }),
-    ...(algorithm !== undefined && { algorithm }),
-    hash,
-    session,
-    ...(chosen && { qop: chosen }),
-    stale: isTrue(stale),
-    userhash: isTrue(userhash),
-  }];
-}
-
-function isTrue(value = ""): boolean {
-  return value.toLowerCase() === "true";
+  for (const hash of ["SHA-512-256", "SHA-256", "MD5"] as const) {
+    for (const { scheme, params } of challenges) {
+      const { realm = "", nonce, opaque, algorithm, stale = "", userhash = "" } = params;
+      const [, name, session] = /^(.*?)(-SESS)?$/.exec((algorithm ?? "MD5").toUpperCase()) ?? [];
+      const offered: readonly string[] | null = (params.qop ?? "").toLowerCase().match(/[^\s,]+/g);
+      const qop = (["auth", "auth-int"] as const).find((known) => offered?.includes(known));
+      if (scheme !== "digest" || nonce === undefined || name !== hash || (offered && !qop)) continue;
+      return {
+        realm,
+        nonce,
+        ...(opaque !== undefined && { opaque }),
+        ...(algorithm !== undefined && { algorithm }),
+        hash,
+        session: session !== undefined,
+        ...(qop && { qop }),
+        stale: stale.toLowerCase() === "true",
+        userhash: userhash.toLowerCase() === "true",
+      };
+    }
+  }
+  return undefined;
 }

@@ -1,17 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { assertCredentials, createSigner, type Signer } from "./authorization.ts";
-import {
-  assertUnsigned,
-  type Call,
-  copy,
-  discard,
-  type Fetch,
-  isStream,
-  parseUrl,
-  type Send,
-  toCall,
-  transmit,
-} from "./call.ts";
+import { assertCredential, createSigner, type Signer } from "./authorization.ts";
+import { type Call, copy, discard, type Fetch, isStream, parseUrl, toCall, transmit } from "./call.ts";
 import { type DigestChallenge, findDigestChallenge, parseChallenges } from "./challenge.ts";
 import { fromHeader, toHeader, utf8Text } from "./hash.ts";
 import { refusal } from "./refusal.ts";
@@ -20,12 +9,11 @@ import { refusal } from "./refusal.ts";
 interface Session {
   challenge: DigestChallenge;
   /** Shared with every other answer to the same nonce and opaque. */
-  series: Series;
+  used: Series;
   sign: Signer;
 }
 
 interface Series {
-  key: string;
   count: number;
 }
 
@@ -33,7 +21,7 @@ interface Series {
 interface State {
   /** Signs the next request at once: the server has accepted it. */
   kept?: Session | undefined;
-  /** By key, the one used last at the end. */
+  /** By nonce and opaque, the pair handed out last at the end. */
   series: Map<string, Series>;
 }
 
@@ -69,35 +57,29 @@ const MOST_REDIRECTS = 20;
  * ```
  */
 export function createDigestFetch(
-  options: { username: string; password: string; fetch?: Fetch | undefined },
+  { username, password, fetch }: { username: string; password: string; fetch?: Fetch | undefined },
 ): Fetch {
-  const send = createDigestSend(options);
-  return async (input, init) => await send(assertUnsigned(await toCall(input, init)));
-}
-
-/** `createDigestFetch` behind the door. */
-export function createDigestSend(
-  { username, password, fetch }: Parameters<typeof createDigestFetch>[0],
-): Send {
-  assertCredentials({ username, password });
+  assertCredential("username", username);
+  assertCredential("password", password);
   const origins = new Map<string, State>();
 
   /** Asks for one URL: the flow of RFC 7616 section 3.2 from top to bottom. */
   async function exchange(call: Call): Promise<Response> {
-    const { url, init } = call;
+    const { url, body } = call;
     const state: State = origins.get(url.origin) ?? { series: new Map() };
     origins.set(url.origin, state);
-    const stream = isStream(init.body);
+    const stream = isStream(body);
     let session = state.kept;
     let fresh = false; // no request signed by the session has been accepted yet
     // A 401 would not have the integrity that is asked for.
-    let asking = stream || (!session && (isLarge(init.body) || Boolean(init.integrity)));
+    let asking = stream || (!session && (call.integrity || new Blob([body ?? ""]).size > LARGE_BODY));
     for (let sent = 1;; sent++) {
       const attempt = asking ? bodyless(call) : sent === 1 ? call : copy(call);
-      if (!asking) await authorize(attempt, session, state);
+      if (!asking) await authorize(attempt, session);
       const response = await transmit(fetch, attempt);
-      if (response.status === 401) {
-        const fields = response.headers.get("www-authenticate");
+      const { status, headers } = response;
+      if (status === 401) {
+        const fields = headers.get("www-authenticate");
         const challenge = findDigestChallenge(parseChallenges(fromHeader(fields ?? "")));
         const isFinal = (stream && !asking) || (fresh && !(challenge?.stale && sent < MOST_REQUESTS));
         if (!challenge || isFinal) {
@@ -109,7 +91,7 @@ export function createDigestSend(
         session = open(challenge, state);
         fresh = true;
       } else if (!asking) {
-        const nonce = session && nextNonce(response);
+        const nonce = session && nextNonce(headers);
         if (session && nonce) state.kept = open({ ...session.challenge, nonce }, state);
         else if (fresh) state.kept = session;
         return response;
@@ -119,56 +101,48 @@ export function createDigestSend(
     }
   }
 
-  function open(challenge: DigestChallenge, state: State): Session {
+  function open(challenge: DigestChallenge, { series }: State): Session {
     const key = JSON.stringify([challenge.nonce, challenge.opaque]);
-    const series = state.series.get(key) ?? { key, count: 0 };
-    remember(series, state);
-    return { challenge, series, sign: createSigner(challenge, { username, password, cnonce: randomUUID() }) };
+    const used = series.get(key) ?? { count: 0 };
+    series.delete(key); // the one used last goes to the end
+    series.set(key, used);
+    for (const oldest of series.keys()) if (series.size > REMEMBERED_SERIES) series.delete(oldest);
+    return { challenge, used, sign: createSigner(challenge, { username, password, cnonce: randomUUID() }) };
   }
 
-  return async ({ url, init }) => {
-    if (init.redirect !== "follow") return await exchange({ url, init });
-    let call: Call = { url, init: { ...init, redirect: "manual" } };
+  return async (input, init) => {
+    const first = await toCall(input, init);
+    if (first.redirect !== "follow") return await exchange(first);
+    let call: Call = { ...first, redirect: "manual" };
     for (let redirects = 0;; redirects++) {
-      const response = await exchange(call);
-      const next = redirected(call, response);
-      if (!next) return redirects === 0 ? response : markRedirected(response);
+      // Unsigned once it has led to another origin, even if it leads back: the native fetch knows nothing of us.
+      const isForeign = call.url.origin !== first.url.origin;
+      const response = isForeign ? await transmit(fetch, { ...call, redirect: "follow" }) : await exchange(call);
+      const next = isForeign ? undefined : redirected(call, response);
+      if (!next) return redirects === 0 ? response : Object.defineProperty(response, "redirected", { value: true });
       if (redirects === MOST_REDIRECTS) throw refusal(`Cannot follow more than ${MOST_REDIRECTS} redirects`);
       await discard(response, call);
-      if (next.url.origin !== url.origin) {
-        // Unsigned from here on, even if it leads back: the native fetch knows nothing of us.
-        return markRedirected(await transmit(fetch, copy(next, { redirect: "follow" })));
-      }
       call = next;
     }
   };
 }
 
-function remember(series: Series, { series: all }: State): void {
-  all.delete(series.key);
-  all.set(series.key, series);
-  for (const oldest of all.keys()) if (all.size > REMEMBERED_SERIES) all.delete(oldest);
-}
-
 /** Signs a call with the next count of the session; without one, it goes unsigned. */
-async function authorize({ url, init }: Call, session: Session | undefined, state: State): Promise<void> {
-  init.headers.delete("authorization"); // of an earlier try of the same call
+async function authorize({ url, method, headers, body }: Call, session: Session | undefined): Promise<void> {
+  headers.delete("authorization"); // of an earlier try of the same call
   if (!session) return;
-  const { challenge, series, sign } = session;
-  let body: Uint8Array | undefined;
+  const { challenge, used, sign } = session;
+  let bytes: Uint8Array | undefined;
   if (challenge.qop === "auth-int") {
-    if (isStream(init.body)) {
-      throw refusal("Cannot hash a stream for a server that only takes auth-int. Read it first");
-    }
-    body = new Uint8Array(await new Response(init.body).arrayBuffer());
+    if (isStream(body)) throw refusal("Cannot hash a stream for a server that only takes auth-int. Read it first");
+    bytes = new Uint8Array(await new Response(body).arrayBuffer());
   }
-  remember(series, state);
   const uri = url.pathname + url.search;
-  init.headers.set("authorization", toHeader(sign({ method: init.method, uri, count: ++series.count, body })));
+  headers.set("authorization", toHeader(sign({ method, uri, count: ++used.count, body: bytes })));
 }
 
 /** The nonce for the next request (RFC 7616 section 3.5). */
-function nextNonce({ headers }: Response): string | undefined {
+function nextNonce(headers: Headers): string | undefined {
   const info = headers.get("authentication-info");
   return info === null ? undefined : parseChallenges(`Digest ${fromHeader(info)}`)[0]?.params.nextnonce;
 }
@@ -185,26 +159,17 @@ function redirected(call: Call, { status, headers }: Response): Call | undefined
   const location = [301, 302, 303, 307, 308].includes(status) ? headers.get("location") : null;
   if (location === null) return undefined;
   const url = parseUrl(utf8Text(fromHeader(location)), call.url);
-  const { method, body } = call.init;
-  const toGet = status === 303 ? method !== "GET" && method !== "HEAD" : status < 303 && method === "POST";
+  const { method, body } = call;
   if (status !== 303 && isStream(body)) {
     throw refusal(`Cannot follow the ${status} with a stream, which is sent already. Send it to ${url.href}`);
   }
-  const next = copy({ url, init: call.init }, toGet ? { method: "GET", body: null } : {});
+  const toGet = status === 303 ? !/^(GET|HEAD)$/.test(method) : status < 303 && method === "POST";
+  const next = copy(call, toGet ? { url, method: "GET", body: null } : { url });
   if (toGet) removeFields(next, /^content-/);
   if (url.origin !== call.url.origin) removeFields(next, /^(authorization|cookie|host|proxy-authorization)$/);
   return next;
 }
 
-function removeFields({ init: { headers } }: Call, names: RegExp): void {
+function removeFields({ headers }: Call, names: RegExp): void {
   for (const name of [...headers.keys()]) if (names.test(name)) headers.delete(name);
-}
-
-/** Says what fetch says of a response after redirects. */
-function markRedirected(response: Response): Response {
-  return Object.defineProperty(response, "redirected", { value: true });
-}
-
-function isLarge(body: Call["init"]["body"]): boolean {
-  return body !== null && !isStream(body) && new Blob([body]).size > LARGE_BODY;
 }

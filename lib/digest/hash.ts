@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { refusal } from "./refusal.ts";
 
 /** The hashes of RFC 7616 section 6.1, by their names there. */
@@ -10,10 +10,10 @@ export type HashName = "MD5" | "SHA-256" | "SHA-512-256";
  * @throws {TypeError} if the platform refuses the hash, as OpenSSL does with MD5 in FIPS mode
  */
 export function hexDigest(name: HashName, data: string | Uint8Array): string {
-  const bytes = typeof data === "string" && !isAscii(data) ? bytesOf(data) : data;
   try {
     // Deno takes these spellings only: md5, sha256, sha512-256.
-    return hash(name.toLowerCase().replace("a-", "a"), bytes);
+    const hash = createHash(name.toLowerCase().replace("a-", "a"));
+    return (typeof data === "string" ? hash.update(data, "latin1") : hash.update(data)).digest("hex");
   } catch (cause) {
     throw refusal(`Cannot use ${name}: this platform refuses it (FIPS?). Use a service account or SHA-256`, {
       cause,
@@ -23,39 +23,30 @@ export function hexDigest(name: HashName, data: string | Uint8Array): string {
 
 /** The UTF-8 bytes of a text as a byte string: one character, U+0000 to U+00FF, a byte. */
 export function utf8ByteString(text: string): string {
-  return isAscii(text)
-    ? text
-    : Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
-}
-
-/** A header value as the byte string that came over the wire. */
-export function fromHeader(value: string): string {
-  return isAscii(value) || !headersHoldText() ? value : utf8ByteString(value);
-}
-
-/** A byte string as the header value that sends these bytes. */
-export function toHeader(byteString: string): string {
-  return isAscii(byteString) || !headersHoldText() ? byteString : utf8Text(byteString);
+  return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
 }
 
 /** The text whose UTF-8 bytes a byte string holds. */
 export function utf8Text(byteString: string): string {
-  return new TextDecoder().decode(bytesOf(byteString));
+  return new TextDecoder().decode(Uint8Array.from(byteString, (byte) => byte.charCodeAt(0)));
 }
 
-/** Whether header values are text in UTF-8, as on workerd, and not a character a byte, as everywhere else. */
-function headersHoldText(): boolean {
+/** A header value as the byte string that came over the wire. */
+export function fromHeader(value: string): string {
+  return isTextInHeaders(value) ? utf8ByteString(value) : value;
+}
+
+/** A byte string as the header value that sends these bytes. */
+export function toHeader(byteString: string): string {
+  return isTextInHeaders(byteString) ? utf8Text(byteString) : byteString;
+}
+
+/** Whether a header value is text in UTF-8, as on workerd, and not a character a byte, as everywhere else. */
+function isTextInHeaders(value: string): boolean {
+  if (/^[\0-\x7f]*$/.test(value)) return false; // the same either way
   try {
     return new Headers([["x", "\u0100"]]).has("x");
   } catch {
     return false;
   }
-}
-
-function bytesOf(byteString: string): Uint8Array {
-  return Uint8Array.from(byteString, (byte) => byte.charCodeAt(0));
-}
-
-function isAscii(text: string): boolean {
-  return /^[\0-\x7f]*$/.test(text);
 }
