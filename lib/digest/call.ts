@@ -102,9 +102,8 @@ export function parseUrl(input: string, base?: URL): URL {
   } catch {
     // Node's error shows the input, which may hold a password.
   }
-  if (!url || !/^https?:$/.test(url.protocol)) throw refusal("Cannot fetch: not an absolute HTTP URL");
-  if (url.username || url.password) {
-    throw refusal(`Cannot fetch from ${url.host}: the URL holds a user name or password. Remove them`);
+  if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password) {
+    throw refusal("Cannot fetch: it takes an absolute HTTP URL without user name and password");
   }
   url.hash = "";
   url.search ||= "";
