@@ -29,7 +29,7 @@ export class AtlasError extends Error {
   }
 
   /** Of the response: 403. */
-  status: number;
+  declare status: number;
   /** `errorCode` of Atlas, `error` of OAuth, else the header `X-Error-Code`: `IP_ADDRESS_NOT_ON_ACCESS_LIST`. */
   declare code?: string;
   /** What went wrong, in the server's words. */
@@ -53,11 +53,15 @@ export class AtlasError extends Error {
    * @param place Where it was asked for
    * @default {the path of the response's URL}
    */
-  constructor(response: Response, facts: AtlasErrorFacts, place: string = pathOf(response)) {
+  constructor(
+    response: Response,
+    facts: AtlasErrorFacts,
+    place: string = response.url && new URL(response.url).pathname,
+  ) {
     super(messageOf(response, facts, place));
     this.status = response.status;
     for (const [name, value] of Object.entries(facts)) {
-      if (value !== undefined) Object.assign(this, { [name]: value });
+      if (value) Object.assign(this, { [name]: value });
     }
     Object.defineProperty(this, "response", { value: response });
   }
@@ -85,8 +89,22 @@ export async function ensureOk(response: Response | Promise<Response>): Promise<
 
 /** The error that a response stands for. Reads its body. */
 export async function atlasError(response: Response, place?: string): Promise<AtlasError> {
-  const facts = factsOf(await readText(response), response.headers);
-  return new AtlasError(response, { ...facts, hint: hintOf(response, facts) }, place);
+  const text = await readText(response);
+  // Of a page its title, else what stands before the first tag
+  const words = /(?:<title[^<>]*>|^)\s*([^\s<][^<]*)/i.exec(text)?.[1] ?? "";
+  const body = parseJson(text, (_name, value) => typeof value === "string" ? masked(value) : value) ??
+    { detail: masked(words).slice(0, LONGEST_DETAIL) };
+  const code = textOf(body, "errorCode") || textOf(body, "error") || masked(response.headers.get("x-error-code") ?? "");
+  const facts = {
+    code,
+    detail: textOf(body, "detail") || textOf(body, "error_description"),
+    reason: textOf(body, "reason"),
+    parameters: listOf(body, "parameters"),
+    fields: listOf(memberOf(body, "badRequestDetail"), "fields")
+      ?.map((item) => ({ field: textOf(item, "field"), description: textOf(item, "description") })),
+    hint: hintOf(response, code, text),
+  };
+  return new AtlasError(response, facts, place);
 }
 
 /** At most 256 KiB of a body as text, or what came of it before it broke off. */
@@ -105,45 +123,34 @@ export async function readText(response: Response): Promise<string> {
   return text + decoder.decode();
 }
 
-function pathOf({ url }: Response): string {
-  return url === "" ? "" : new URL(url).pathname;
+function messageOf(
+  { status, statusText }: Response,
+  { code, detail, reason, fields, hint }: AtlasErrorFacts,
+  place: string,
+): string {
+  const head = [status, inOneLine(code || statusText), place && `at ${place}`].filter(Boolean).join(" ");
+  const wrong = fields?.map(({ field, description }) => `${field}: ${description}`).join("; ");
+  const said = [detail || reason, wrong, hint].map(inOneLine).filter(Boolean).join(". ");
+  return said ? `${head}: ${said}` : head;
 }
 
-function messageOf({ status, statusText }: Response, facts: AtlasErrorFacts, place: string): string {
-  const fields = facts.fields?.map(({ field, description }) => `${field}: ${description}`)
-    .filter((text) => text !== ": ").join("; ");
-  const said = [facts.detail ?? facts.reason, fields, facts.hint]
-    .flatMap((text) => text ? cut(text, LONGEST_DETAIL).replace(/\.\s*$/, "") : []);
-  const head = [status, cut(facts.code ?? statusText, 100), place && `at ${place}`].filter(Boolean).join(" ");
-  const message = said.length === 0 ? head : `${head}: ${said.join(". ")}`;
-  return masked(message).replace(/[\s\p{Cc}\p{Cf}]+/gu, " ");
+function inOneLine(text = ""): string {
+  return masked(text).replace(/[\s\p{C}]+/gu, " ").slice(0, LONGEST_DETAIL).replace(/\.? ?$/, "");
 }
 
-function cut(text: string, length: number): string {
-  return text.length > length ? `${text.slice(0, length)}…` : text;
-}
+/**
+ * A scheme and all that follows, since credentials may be quoted, escaped and spaced in any way.
+ *
+ * Not words such as `Bearer token expired`: what follows those soon has no digit, nor 13 characters without a blank.
+ * Nothing here takes more than linear time, however the text is made.
+ */
+const CREDENTIALS =
+  /(basic|bearer|digest)\W+\b(?!(auth(entication|orization)?|tokens?)(?!\S?\w|[^]{0,9}(\S{13}|\S*\d)))[^]*/i;
 
 /** Servers and proxies may quote the Authorization header that they refuse. */
 function masked(text: string): string {
-  return text.replace(QUOTED_DIGEST, "$1 ***").replace(
-    QUOTED_TOKEN,
-    (all, scheme: string, words: string, token: string) => {
-      // `Basic auth`, `Bearer token expired` are words, `Bearer token_1` and `Bearer token SECRET` are not.
-      const isWord = words
-        ? !/[A-Z\d=]/.test(token)
-        : /^(auth|authentication|authorization|tokens?|realm)$/i.test(token);
-      return isWord ? all : `${scheme} ***`;
-    },
-  );
+  return text.replace(CREDENTIALS, "$1 ***");
 }
-
-// What may stand between a scheme and its credentials, escaped or quoted as it may be. Bounded, since Bun is slow at it.
-const BETWEEN = String.raw`(?:[\s\p{Cc}\p{Cf}:="'<+]|\\[^]|%20|&\w{1,9};){1,999}`;
-const QUOTED_TOKEN = new RegExp(
-  String.raw`\b(basic|bearer)${BETWEEN}((?:(?:auth\w*|tokens?|realm)${BETWEEN})?)([\w.~+/=-]+)`,
-  "giu",
-);
-const QUOTED_DIGEST = new RegExp(String.raw`\b(digest),?${BETWEEN}[\w*-]+\s*=[^]*`, "giu");
 
 /** The value of a text that may be JSON, undefined if it is not. */
 export function parseJson(text: string | undefined, reviver?: (name: string, value: unknown) => unknown): unknown {
@@ -156,71 +163,42 @@ export function parseJson(text: string | undefined, reviver?: (name: string, val
 
 /** A member of what may be an object. */
 export function memberOf(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+  return Object(value)[name];
 }
 
-function stringMember(value: unknown, name: string): string | undefined {
+/** A member that is a list. */
+export function listOf(value: unknown, name: string): unknown[] | undefined {
   const member = memberOf(value, name);
-  return typeof member === "string" && member !== "" ? member : undefined;
+  return Array.isArray(member) ? member : undefined;
 }
 
-function factsOf(text: string, headers: Headers): AtlasErrorFacts {
-  const body = parseJson(text, (_name, value) => typeof value === "string" ? masked(value) : value);
-  const oauth = stringMember(body, "error"); // Atlas has the status there, a number
-  const parameters = memberOf(body, "parameters");
-  const fields = memberOf(memberOf(body, "badRequestDetail"), "fields");
-  return {
-    code: stringMember(body, "errorCode") ?? oauth ?? (masked(headers.get("x-error-code") ?? "") || undefined),
-    detail: stringMember(body, "detail") ?? stringMember(body, "error_description") ?? plainText(text, body),
-    reason: stringMember(body, "reason"),
-    parameters: Array.isArray(parameters) ? parameters : undefined,
-    fields: Array.isArray(fields)
-      ? fields.map((item: unknown) => ({
-        field: stringMember(item, "field") ?? "",
-        description: stringMember(item, "description") ?? "",
-      }))
-      : undefined,
-  };
+/** A member that is text, else "". */
+export function textOf(value: unknown, name: string): string {
+  const member = memberOf(value, name);
+  return typeof member === "string" ? member : "";
 }
 
-/** What a body says that is not JSON: a proxy's text, or the title of a page. */
-function plainText(text: string, body: unknown): string | undefined {
-  if (body !== undefined && typeof body !== "string") return undefined;
-  // Bounded, or a page of nothing but "<title" would take quadratic time.
-  const title = /<title[^>]{0,99}>([^<]{1,499})/i.exec(text)?.[1];
-  if (title === undefined && /^\s*</.test(text)) return undefined;
-  return masked(title ?? body ?? text).trim().slice(0, LONGEST_DETAIL) || undefined;
-}
-
-const HINTS: Readonly<Record<string, string>> = {
-  USER_UNAUTHORIZED: "The credentials are right, but a role is missing: grant it to this API key or service account",
-  ORG_REQUIRES_ACCESS_LIST:
-    "The organization requires an IP access list: add your address to the access list of this API key",
-  RESOURCE_REQUIRES_ACCESS_LIST:
-    "This resource requires an IP access list: add your address to the access list of this API key",
-  INVALID_VERSION_DATE:
-    'Ask for a version such as "2025-03-12" with the option version, and remove an Accept header of your own',
-  VERSION_GONE: 'This version of the resource was removed: set the option version to a newer one, such as "2025-03-12"',
-  invalid_client: "Check the client id and secret: the secret may have expired, or belong to another host",
-};
-
-// Bounded, or a text of nothing but `a` would take quadratic time.
-const IP = /(\d{1,3}\.){3}\d{1,3}|([\da-f]{0,4}:){2,7}[\da-f]{0,4}(\.\d{1,3}){0,3}/i;
-
-function hintOf(response: Response, { code = "", detail = "", parameters = [] }: AtlasErrorFacts): string | undefined {
-  const { status, headers, url } = response;
-  if (code === "IP_ADDRESS_NOT_ON_ACCESS_LIST") {
-    const address = [...parameters, detail].map((text) => typeof text === "string" && IP.exec(text)?.[0]).find(Boolean);
-    return `Add ${address || "your address"} to the access list of this API key`;
+function hintOf({ status, url, headers }: Response, code: string, text: string): string | undefined {
+  if (code.endsWith("ACCESS_LIST")) {
+    const [address] = /[\da-f]{0,4}([.:][\da-f]{0,4}){2,9}/i.exec(text) ?? ["your address"];
+    return `Add ${address} to the access list of this API key`;
   }
-  if (status === 429 || code.startsWith("RATE_LIMITED")) {
-    const wait = headers.get("retry-after");
-    const share = pathOf(response).includes("/oauth/") ? ", and share tokens between processes with a tokenStore" : "";
-    return `Wait ${/^\d{1,9}$/.test(wait ?? "") ? `${wait} s` : "a minute"} before the next call${share}`;
+  switch (code) {
+    case "USER_UNAUTHORIZED":
+      return "A role is missing: grant it to this API key or service account";
+    case "INVALID_VERSION_DATE":
+    case "VERSION_GONE":
+      return 'Set the option version to one such as "2025-03-12", and no Accept header';
+    case "invalid_client":
+      return "Check client id and secret: they may have expired or belong to another host";
   }
-  if (status === 401 && code !== "USER_UNAUTHORIZED" && /digest/i.test(headers.get("www-authenticate") ?? "")) {
+  if (status === 429) {
+    const share = url.includes("/oauth/") ? ", and share tokens by a tokenStore" : "";
+    return `Call again in ${Number(headers.get("retry-after")) || 60} s${share}`;
+  }
+  if (status === 401 && /digest/i.test(headers.get("www-authenticate") ?? "")) {
     const host = url && ` and that they belong to ${new URL(url).host}`;
     return `Check the public and the private key${host}: nobody was signed in`;
   }
-  return Object.hasOwn(HINTS, code) ? HINTS[code] : undefined;
+  return undefined;
 }

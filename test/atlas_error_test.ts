@@ -128,7 +128,7 @@ test("AtlasError finds the address wherever it is, of any kind", async () => {
     assert.equal(await hintFor(sentence(ip), ["65f1c0de0000000000000000"]), add(ip));
   }
   for (
-    const parameters of [undefined, [], [null], [{}], [{ toString: 1, valueOf: 1 }], [["a"]], "x", { 0: "::1" }, [7]]
+    const parameters of [undefined, [], [null], [{}], [{ toString: 1, valueOf: 1 }], [["a"]], "x", { 0: "a" }, [7]]
   ) {
     assert.equal(await hintFor("Not allowed.", parameters), add("your address"), inspect(parameters));
     assert.equal(await hintFor(undefined, parameters), add("your address"), inspect(parameters));
@@ -143,7 +143,7 @@ test("AtlasError says what to do about each refusal of Atlas", async () => {
         reason: "Unauthorized",
       }),
       "USER_UNAUTHORIZED",
-      /^The credentials are right, but a role is missing: grant it to this API key or service account$/,
+      /^A role is missing: grant it to this API key or service account$/,
     ],
     [
       atlasAnswer(401, "USER_UNAUTHORIZED", {}, { "WWW-Authenticate": CHALLENGE }),
@@ -153,37 +153,37 @@ test("AtlasError says what to do about each refusal of Atlas", async () => {
     [
       atlasAnswer(403, "ORG_REQUIRES_ACCESS_LIST"),
       "ORG_REQUIRES_ACCESS_LIST",
-      /organization.*add your address to the a/,
+      /^Add your address to the access list of this API key$/,
     ],
     [
       atlasAnswer(403, "RESOURCE_REQUIRES_ACCESS_LIST"),
       "RESOURCE_REQUIRES_ACCESS_LIST",
-      /resource.*add your address to/,
+      /^Add your address to the access list of this API key$/,
     ],
     [
       atlasAnswer(406, "INVALID_VERSION_DATE", { detail: "Invalid accept header or version date." }),
       "INVALID_VERSION_DATE",
-      /"2025-03-12".*option version.*Accept header/,
+      /^Set the option version to one such as "2025-03-12", and no Accept header$/,
     ],
-    [atlasAnswer(410, "VERSION_GONE"), "VERSION_GONE", /removed: set the option version to a newer one/],
+    [atlasAnswer(410, "VERSION_GONE"), "VERSION_GONE", /^Set the option version to one such as "2025-03-12"/],
     [
       atlasAnswer(429, "RATE_LIMITED_TOKEN_BUCKET", {
         detail: "Rate limit exceeded for api/atlas/v2/orgs. Please retry after 55 seconds. Request capacity: 10. " +
           "Refill rate: 5 per 60 seconds.",
       }, { "Retry-After": "55" }),
       "RATE_LIMITED_TOKEN_BUCKET",
-      /^Wait 55 s before the next call$/,
+      /^Call again in 55 s$/,
     ],
-    [atlasAnswer(429, "RATE_LIMITED"), "RATE_LIMITED", /^Wait a minute before the next call$/],
+    [atlasAnswer(429, "RATE_LIMITED"), "RATE_LIMITED", /^Call again in 60 s$/],
     [
       atlasAnswer(429, "RATE_LIMITED", {}, { "Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT" }),
       "RATE_LIMITED",
-      /^Wait a minute before the next call$/,
+      /^Call again in 60 s$/,
     ],
     [
       answer('{"error":"invalid_client","error_description":"Invalid credentials provided."}', { status: 401 }),
       "invalid_client",
-      /^Check the client id and secret: the secret may have expired, or belong to another host$/,
+      /^Check client id and secret: they may have expired or belong to another host$/,
     ],
   ];
   for (const [response, code, hint] of cases) {
@@ -232,14 +232,14 @@ test("AtlasError has the hint of what the fake Atlas answers", async () => {
   assert.ok(error instanceof AtlasError);
   assert.match(
     error.message,
-    /^429 RATE_LIMITED at \/api\/oauth\/token: .* Wait 60 s before the next call, and share t/,
+    /^429 RATE_LIMITED at \/api\/oauth\/token: .* Call again in 60 s, and share tokens by a tokenStore/,
   );
 
   const plain = createAtlasFetch({ credentials: atlas.credentials, fetch: atlas });
   const old = await errorOf(plain("/groups", { headers: { accept: "application/json" } }));
   assert.match(
     old.message,
-    /^406 INVALID_VERSION_DATE at .*: Invalid accept header or version date\. Ask for a version/,
+    /^406 INVALID_VERSION_DATE at .*: Invalid accept header or version date\. Set the option version/,
   );
 });
 
@@ -275,8 +275,8 @@ test("AtlasError reads HTML, text, OAuth's shape and nothing", async () => {
     [" \n ", {}, ""],
     [null, { "X-Error-Code": "FROM_HEADER" }, " FROM_HEADER"],
     ["<html>", { "X-Error-Code": "FROM_HEADER" }, " FROM_HEADER"],
-    ['"just a string"', {}, ": just a string"],
-    ["null", {}, ""],
+    ['"just a string"', {}, ""],
+    ["null", {}, ": null"],
     ["[]", {}, ""],
     ["42", {}, ""],
     ["{}", {}, ""],
@@ -361,15 +361,15 @@ test("AtlasError does not mind numbers beyond 2^53 and deep nesting", async () =
 test("AtlasError cuts a detail at 500 characters, and keeps the hint", async () => {
   const detail = "d".repeat(501);
   const error = await errorOf(atlasAnswer(410, "VERSION_GONE", { detail }));
-  assert.ok(error.message.startsWith(`410 VERSION_GONE at /api/atlas/v2/groups: ${"d".repeat(500)}…. This version of`));
+  assert.ok(error.message.startsWith(`410 VERSION_GONE at /api/atlas/v2/groups: ${"d".repeat(500)}. Set the option`));
   assert.equal(error.detail, detail);
   const whole = await errorOf(atlasAnswer(410, "X", { detail: "d".repeat(500) }));
   assert.equal(whole.message, `410 X at /api/atlas/v2/groups: ${"d".repeat(500)}`);
   const text = await errorOf(answer("t".repeat(100_000), { status: 500 }));
-  assert.match(text.message, /^500 at \/api\/atlas\/v2\/groups: t{500}…?$/);
+  assert.match(text.message, /^500 at \/api\/atlas\/v2\/groups: t{500}$/);
   const fields = Array.from({ length: 1000 }, (_, index) => ({ field: `f${index}`, description: "x" }));
   const many = await errorOf(atlasAnswer(400, "C".repeat(10_000), { badRequestDetail: { fields } }));
-  assert.ok(many.message.length < 700, `${many.message.length}`);
+  assert.ok(many.message.length < 1100, `${many.message.length}`);
 });
 
 test("AtlasError reads at most 256 KiB of a body", async () => {
@@ -387,7 +387,7 @@ test("AtlasError reads at most 256 KiB of a body", async () => {
     },
   }, { highWaterMark: 0 });
   const error = await errorOf(answer(body, { status: 500, headers: { "X-Error-Code": "LARGE" } }));
-  assert.match(error.message, /^500 LARGE at \/api\/atlas\/v2\/groups: x{500}…?$/);
+  assert.match(error.message, /^500 LARGE at \/api\/atlas\/v2\/groups: x{500}$/);
   assert.ok(pulled <= 5, `${pulled} chunks of ${CHUNK} bytes`);
   assert.ok(cancelled);
 
@@ -417,7 +417,7 @@ test("AtlasError leaves a body of 20 MB with the server that sends it", async ()
   try {
     const { port } = server.address() as AddressInfo;
     const error = await errorOf(fetch(`http://127.0.0.1:${port}/groups`));
-    assert.match(error.message, /^503 LARGE at \/groups: x{500}…?$/);
+    assert.match(error.message, /^503 LARGE at \/groups: x{500}$/);
     // What the kernel's and the runtime's buffers took; never the whole.
     assert.ok(written < 15e6, `${written} bytes`);
     assert.equal(finished, false);
@@ -470,6 +470,9 @@ test("AtlasError stays fast on hostile bodies", async () => {
     `basic${" ".repeat(size)}`,
     `basic${"\\n%20".repeat(size / 5)}`,
     `bearer ${"=".repeat(size)}`,
+    ..."basic auth ,bearer;tokens;;,digest-,<title>  ,1:,a.".split(",").map((part) => part.repeat(size / part.length)),
+    `bearer token ${";".repeat(size)}`,
+    `<title>${" ".repeat(size)}<`,
   ];
   for (const text of bodies) {
     const start = performance.now();
@@ -565,9 +568,9 @@ test("AtlasError leaves words that are no credentials", async () => {
       "Bearer token expired",
       "Digest authentication required",
       "Basic auth, Bearer tokens, or Digest",
-      'Use Basic realm="x"',
       "The basic authorization failed",
-      "Digest: none",
+      "Basic authentication is required",
+      "Bearer token expired at 12:00",
     ]
   ) {
     assert.equal(
@@ -588,17 +591,25 @@ test("AtlasError masks credentials in the spellings that servers quote them in",
     "Basic auth SECRETdXNlcg==",
     'Digest, username="SECRET", response="SECRET"',
     'Digest username="SECRET"',
+    'Digest realm="x", nonce="y", username="SECRET"',
+    "Digest%20username%3D%22SECRET%22",
+    "Digest&#32;username=&quot;SECRET&quot;",
+    "Authorization%3A%20Basic%20SECRETdXNlcg",
+    "Authorization:%20Bearer%20token%20SECRETeyJ1",
+    "Bearer &lt; SECRETeyJ1 &gt;",
+    "Bearer:\\r\\n SECRETeyJ1",
+    "\\nBearer SECRET",
+    "Bearer token: SECRETeyJ1",
+    "Bearer token is SECRETeyJhbGciOi",
+    "Bearer token-SECRET",
+    "Bearer authSECRET",
+    "Bearer SECRET",
+    'Basic "auth" \\"SECRETdXNlcg==\\"',
+    "Basic authentication failed; Bearer SECRET",
   ];
   for (const detail of quotes) {
-    const refused = new Response(JSON.stringify({ error: 401, errorCode: "X", detail }), { status: 401 });
-    await assert.rejects(ensureOk(refused), (error: unknown) => {
-      assert.ok(error instanceof AtlasError && !inspect(error).includes("SECRET"), `${inspect(error)}`);
-      return true;
-    });
+    for (const body of [JSON.stringify({ error: 401, errorCode: "X", detail }), detail]) {
+      assert.doesNotMatch(shown(await errorOf(answer(body, { status: 401 }))), /SECRET/, body);
+    }
   }
-});
-
-test("AtlasError passes over fields that say nothing", async () => {
-  const body = { error: 400, errorCode: "X", badRequestDetail: { fields: [1, { field: "a", description: "b" }, {}] } };
-  await assert.rejects(ensureOk(new Response(JSON.stringify(body), { status: 400 })), { message: "400 X: a: b" });
 });
