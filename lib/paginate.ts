@@ -1,4 +1,4 @@
-import { AtlasError, atlasError, memberOf, parseJson } from "./atlas_error.ts";
+import { AtlasError, atlasError, listOf, memberOf, parseJson, textOf } from "./atlas_error.ts";
 import type { AtlasRequestInit } from "./atlas_fetch.ts";
 import type { Fetch } from "./digest/call.ts";
 
@@ -26,51 +26,35 @@ export async function* paginate<T = unknown>(
   input: string | URL,
   init?: AtlasRequestInit,
 ): AsyncGenerator<T, void> {
-  const [target = ""] = String(input).split("#");
-  const [base = ""] = target.split("?");
+  const [base] = String(input).split(/[?#]/);
+  const url = new URL(input, "http://own");
+  let query = url.search;
+  if (!url.searchParams.has("itemsPerPage")) query += `${query ? "&" : "?"}itemsPerPage=500`;
   const asked = new Set<string>();
-  let query: string | undefined = withPageSize(target.slice(base.length + 1));
-  for (let page = 1; query !== undefined && !asked.has(canonical(query)); page++) {
+  while (!asked.has(canonical(query))) {
     asked.add(canonical(query));
-    let place = `${base.replace(/^\w+:\/\/[^/]*/, "")} page ${page}`;
-    const response = await fetch(`${base}?${query}`, init).catch((error: unknown) => lost(error, place));
-    if (response.url !== "") place = `${new URL(response.url).pathname} page ${page}`;
+    const place = `${url.pathname} page ${asked.size}`;
+    const lost = (error: unknown) => {
+      if (!(error instanceof TypeError)) throw error;
+      throw new TypeError(`${place}: ${error.message}`, { cause: error.cause ?? error });
+    };
+    const response = await fetch(`${base}${query}`, init).catch(lost);
     if (!response.ok) throw await atlasError(response, place);
-    const body = parseJson(await response.text().catch((error: unknown) => lost(error, place)));
-    const items = Array.isArray(body) ? body : memberOf(body, "results");
+    const body = parseJson(await response.text().catch(lost));
+    const items = memberOf(body, "results") ?? body;
     if (!Array.isArray(items)) throw new AtlasError(response, { detail: "The answer is not a list" }, place);
     yield* items;
-    query = nextQuery(body, response, place);
+    const next = listOf(body, "links")?.find((link) => textOf(link, "rel") === "next");
+    if (!next) return;
+    const href = textOf(next, "href");
+    if (!URL.canParse(href)) {
+      throw new AtlasError(response, { detail: "The next link is not a URL" }, place);
+    }
+    query = new URL(href).search;
   }
-}
-
-/** Names the page in an error of the network. */
-function lost(error: unknown, place: string): never {
-  if (!(error instanceof TypeError)) throw error;
-  throw new TypeError(`${place}: ${error.message}`, { cause: error.cause ?? error });
-}
-
-function withPageSize(query: string): string {
-  if (new URLSearchParams(query).has("itemsPerPage")) return query;
-  return query === "" ? "itemsPerPage=500" : `${query}&itemsPerPage=500`;
 }
 
 /** The same for every way to ask for the same page. */
 function canonical(query: string): string {
-  const params = new URLSearchParams(query);
-  if (!params.has("pageNum")) params.set("pageNum", "1");
-  params.delete("itemsPerPage");
-  params.sort();
-  return params.toString();
-}
-
-function nextQuery(body: unknown, response: Response, place: string): string | undefined {
-  const links = memberOf(body, "links");
-  const next = Array.isArray(links) && links.find((link: unknown) => memberOf(link, "rel") === "next");
-  if (!next) return undefined;
-  const href = memberOf(next, "href");
-  if (typeof href !== "string" || !URL.canParse(href)) {
-    throw new AtlasError(response, { detail: "The link to the next page is not a URL" }, place);
-  }
-  return new URL(href).search.slice(1);
+  return query.replace(/itemsPerPage=\d*|pageNum=1\b|[?&]/g, "");
 }
