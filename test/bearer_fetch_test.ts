@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { createServer, type RequestListener } from "node:http";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { createAtlasFetch } from "../lib/atlas_fetch.ts";
@@ -7,6 +6,7 @@ import { createBearerFetch } from "../lib/bearer_fetch.ts";
 import type { Fetch } from "../lib/digest/call.ts";
 import { createFakeAtlas } from "../lib/testing.ts";
 import type { TokenSource } from "../lib/token_source.ts";
+import { serving } from "./serving.ts";
 
 const URL_OF_GROUPS = "https://cloud.mongodb.com/api/atlas/v2/groups";
 
@@ -48,22 +48,6 @@ function createSource(): Source {
 
 const refused = () => new Response("refused", { status: 401 });
 const roleMissing = () => new Response("no role", { status: 401, headers: { "X-Error-Code": "USER_UNAUTHORIZED" } });
-
-/** Serves on 127.0.0.1 for as long as the work takes. */
-async function serving(listener: RequestListener, work: (url: string, connections: () => number) => Promise<void>) {
-  let connections = 0;
-  const server = createServer(listener);
-  server.on("connection", () => connections++);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  assert.ok(address !== null && typeof address === "object");
-  try {
-    await work(`http://127.0.0.1:${address.port}`, () => connections);
-  } finally {
-    server.close();
-    server.closeAllConnections();
-  }
-}
 
 test("createBearerFetch() sends the token of its source with every call", async () => {
   const { token, asked } = createSource();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { getEventListeners, setMaxListeners } from "node:events";
-import { createServer, type RequestListener } from "node:http";
+import type { RequestListener } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
 import { inspect } from "node:util";
@@ -11,6 +11,7 @@ import type { Fetch } from "../lib/digest/call.ts";
 import { createDigestFetch } from "../lib/digest/mod.ts";
 import { createRetryFetch } from "../lib/retry_fetch.ts";
 import { createFakeAtlas, serveFakeAtlas } from "../lib/testing.ts";
+import { reasonOf, serving } from "./serving.ts";
 
 const patient = { timeout: 60_000 }; // Bun gives a test 5 s
 const PLACE = "https://cloud.mongodb.com/api/atlas/v2/groups";
@@ -69,34 +70,7 @@ async function waitFor(
   return wait;
 }
 
-/** The rejection of a promise. */
-async function reasonOf(promise: Promise<unknown>): Promise<Error> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof Error, inspect(error));
-    return error;
-  }
-  return assert.fail("It did not reject");
-}
-
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Serves on 127.0.0.1 for as long as the work takes. */
-async function serving(listener: RequestListener, work: (url: string, connections: () => number) => Promise<void>) {
-  let connections = 0;
-  const server = createServer(listener);
-  server.on("connection", () => connections++);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  assert.ok(address !== null && typeof address === "object");
-  try {
-    await work(`http://127.0.0.1:${address.port}`, () => connections);
-  } finally {
-    server.close();
-    server.closeAllConnections();
-  }
-}
 
 // What is tried again -------------------------------------------------------------------------------------
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
-import { createServer, type RequestListener } from "node:http";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { AtlasError } from "../lib/atlas_error.ts";
 import type { Fetch } from "../lib/digest/call.ts";
 import { createTokenSource, type TokenSource, type TokenStore } from "../lib/token_source.ts";
+import { reasonOf, serving } from "./serving.ts";
 
 const clientId = "mdb_sa_id_0123456789abcdef01234567";
 const clientSecret = "mdb_sa_sk_under_score";
@@ -54,35 +54,10 @@ function createGate(): { opened: Promise<void>; open: () => void } {
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The rejection of a promise. */
-async function reasonOf(promise: Promise<unknown>): Promise<Error> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof Error);
-    return error;
-  }
-  return assert.fail("It did not reject");
-}
-
 async function refusalOf(token: TokenSource): Promise<AtlasError> {
   const error = await reasonOf(token());
   assert.ok(error instanceof AtlasError, inspect(error));
   return error;
-}
-
-/** Serves on 127.0.0.1 for as long as the work takes. */
-async function serving(listener: RequestListener, work: (url: string) => Promise<void>): Promise<void> {
-  const server = createServer(listener);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  assert.ok(address !== null && typeof address === "object");
-  try {
-    await work(`http://127.0.0.1:${address.port}`);
-  } finally {
-    server.close();
-    server.closeAllConnections();
-  }
 }
 
 function basicOf(init: RequestInit | undefined): string {

@@ -4,14 +4,13 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ApiKey } from "../../mod.ts";
-import { listen } from "./front.ts";
 import { path } from "./programs.ts";
+import { findFreePort, isListening } from "./servers.ts";
 
 const modules = fileURLToPath(new URL("node_modules", import.meta.url));
 /** It wants a newer Node than the oldest that we support. */
@@ -71,24 +70,4 @@ async function start(
     throw new Error(`${program} did not start: ${complaint}`);
   }
   return end;
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer();
-  const port = await listen(server);
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-async function isListening(port: number): Promise<boolean> {
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }

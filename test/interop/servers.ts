@@ -100,7 +100,7 @@ function hash(algorithm: string, text: string): string {
   return createHash(algorithm).update(text).digest("hex");
 }
 
-async function findFreePort(): Promise<number> {
+export async function findFreePort(): Promise<number> {
   const server = createServer();
   const port = await listen(server);
   server.close();
@@ -108,7 +108,7 @@ async function findFreePort(): Promise<number> {
   return port;
 }
 
-async function isListening(port: number): Promise<boolean> {
+export async function isListening(port: number): Promise<boolean> {
   const socket = connect(port, "127.0.0.1");
   try {
     await once(socket, "connect");
