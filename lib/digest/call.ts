@@ -105,8 +105,10 @@ export function parseUrl(input: string, base?: URL): URL {
   if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password) {
     throw refusal("Cannot fetch: it takes an absolute HTTP URL without user name and password");
   }
-  url.hash = "";
-  url.search ||= "";
+  if (/[?#]/.test(url.href)) { // setting costs as much as parsing
+    url.hash = "";
+    url.search ||= "";
+  }
   return url;
 }
 
