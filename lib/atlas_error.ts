@@ -95,14 +95,16 @@ export async function atlasError(response: Response, place?: string): Promise<At
   const body = parseJson(text, (_name, value) => typeof value === "string" ? masked(value) : value) ??
     { detail: masked(words).slice(0, LONGEST_DETAIL) };
   const code = textOf(body, "errorCode") || textOf(body, "error") || masked(response.headers.get("x-error-code") ?? "");
+  const detail = textOf(body, "detail") || textOf(body, "error_description");
+  const parameters = listOf(body, "parameters");
   const facts = {
     code,
-    detail: textOf(body, "detail") || textOf(body, "error_description"),
+    detail,
     reason: textOf(body, "reason"),
-    parameters: listOf(body, "parameters"),
+    parameters,
     fields: listOf(memberOf(body, "badRequestDetail"), "fields")
       ?.map((item) => ({ field: textOf(item, "field"), description: textOf(item, "description") })),
-    hint: hintOf(response, code, text),
+    hint: hintOf(response, code, [...parameters ?? [], detail]),
   };
   return new AtlasError(response, facts, place);
 }
@@ -178,14 +180,16 @@ export function textOf(value: unknown, name: string): string {
   return typeof member === "string" ? member : "";
 }
 
-function hintOf({ status, url, headers }: Response, code: string, text: string): string | undefined {
+const ADDRESS = /[\da-f]{0,4}([.:][\da-f]{0,4}){2,9}/i;
+
+function hintOf({ status, url, headers }: Response, code: string, said: unknown[]): string | undefined {
   if (code.endsWith("ACCESS_LIST")) {
-    const [address] = /[\da-f]{0,4}([.:][\da-f]{0,4}){2,9}/i.exec(text) ?? ["your address"];
-    return `Add ${address} to the access list of this API key`;
+    const addresses = said.map((text) => typeof text === "string" && ADDRESS.exec(text)?.[0]);
+    return `Add ${addresses.find(Boolean) || "your address"} to the access list of this API key`;
   }
   switch (code) {
     case "USER_UNAUTHORIZED":
-      return "A role is missing: grant it to this API key or service account";
+      return "Signed in, but a role is missing: grant it to this API key or service account";
     case "INVALID_VERSION_DATE":
     case "VERSION_GONE":
       return 'Set the option version to one such as "2025-03-12", and no Accept header';

@@ -26,19 +26,19 @@ export async function* paginate<T = unknown>(
   input: string | URL,
   init?: AtlasRequestInit,
 ): AsyncGenerator<T, void> {
-  const [base] = String(input).split(/[?#]/);
-  const url = new URL(input, "http://own");
-  let query = url.search;
-  if (!url.searchParams.has("itemsPerPage")) query += `${query ? "&" : "?"}itemsPerPage=500`;
+  const [base = "", ...rest] = String(input).replace(/#.*/s, "").split("?");
+  let query = rest.join("?");
+  if (!new URLSearchParams(query).has("itemsPerPage")) query += `${query && "&"}itemsPerPage=500`;
   const asked = new Set<string>();
   while (!asked.has(canonical(query))) {
     asked.add(canonical(query));
-    const place = `${url.pathname} page ${asked.size}`;
+    let place = `${base.replace(/^\w+:\/\/[^/]*/, "")} page ${asked.size}`;
     const lost = (error: unknown) => {
       if (!(error instanceof TypeError)) throw error;
       throw new TypeError(`${place}: ${error.message}`, { cause: error.cause ?? error });
     };
-    const response = await fetch(`${base}${query}`, init).catch(lost);
+    const response = await fetch(`${base}?${query}`, init).catch(lost);
+    if (response.url) place = `${new URL(response.url).pathname} page ${asked.size}`;
     if (!response.ok) throw await atlasError(response, place);
     const body = parseJson(await response.text().catch(lost));
     const items = memberOf(body, "results") ?? body;
@@ -50,11 +50,15 @@ export async function* paginate<T = unknown>(
     if (!URL.canParse(href)) {
       throw new AtlasError(response, { detail: "The next link is not a URL" }, place);
     }
-    query = new URL(href).search;
+    query = new URL(href).search.slice(1);
   }
 }
 
 /** The same for every way to ask for the same page. */
 function canonical(query: string): string {
-  return query.replace(/itemsPerPage=\d*|pageNum=1\b|[?&]/g, "");
+  const params = new URLSearchParams(query);
+  params.delete("itemsPerPage");
+  if (!params.has("pageNum")) params.set("pageNum", "1");
+  params.sort();
+  return String(params);
 }

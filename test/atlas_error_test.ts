@@ -143,7 +143,7 @@ test("AtlasError says what to do about each refusal of Atlas", async () => {
         reason: "Unauthorized",
       }),
       "USER_UNAUTHORIZED",
-      /^A role is missing: grant it to this API key or service account$/,
+      /^Signed in, but a role is missing: grant it to this API key or service account$/,
     ],
     [
       atlasAnswer(401, "USER_UNAUTHORIZED", {}, { "WWW-Authenticate": CHALLENGE }),

@@ -153,6 +153,7 @@ test("paginate() ends with a next that was asked for before", async () => {
   const again = [
     `${ORIGIN}${first}`,
     `${ORIGIN}/x?itemsPerPage=500&pageNum=1&a=b`,
+    `${ORIGIN}/?itemsPerPage=500&a=%62`,
   ];
   for (const next of again) {
     const { fetch, asked } = createPages(page([1], next));
@@ -252,12 +253,12 @@ test("paginate() throws what Atlas says of a page that fails, with path and page
   const wrongKey = createAtlasFetch({ credentials: { publicKey: "a", privateKey: "b" }, fetch: atlas });
   assert.match(
     (await errorOf(paginate(wrongKey, "/groups"))).message,
-    /^401 UNEXPECTED_ERROR at \/groups page 1: You are not authorized .* Check the public/,
+    /^401 UNEXPECTED_ERROR at \/api\/atlas\/v2\/groups page 1: You are not authorized .* Check the public/,
   );
   const missing = await errorOf(paginate(atlasFetch, "/groups/0123456789abcdef01234567/clusters"));
   assert.match(
     missing.message,
-    /^404 GROUP_NOT_FOUND at \/groups\/0123456789abcdef01234567\/clusters page 1/,
+    /^404 GROUP_NOT_FOUND at \/api\/atlas\/v2\/groups\/0123456789abcdef01234567\/clusters page 1/,
   );
 });
 

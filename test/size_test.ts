@@ -10,8 +10,8 @@ import { build } from "esbuild";
  * only. The aim is 14,000 and 5,800 for the root, 7,000 and 3,100 for Digest alone.
  */
 const LIMITS = [
-  { entry: "mod.ts", minified: 22_000, gzipped: 9_350 },
-  { entry: "lib/digest/mod.ts", minified: 8_700, gzipped: 4_050 },
+  { entry: "mod.ts", minified: 18_400, gzipped: 8_300 },
+  { entry: "lib/digest/mod.ts", minified: 7_800, gzipped: 3_750 },
 ];
 
 for (const { entry, minified, gzipped } of LIMITS) {

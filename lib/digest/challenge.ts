@@ -85,17 +85,18 @@ export function findDigestChallenge(challenges: readonly Challenge[]): DigestCha
   for (const hash of ["SHA-512-256", "SHA-256", "MD5"] as const) {
     for (const { scheme, params } of challenges) {
       const { realm = "", nonce, opaque, algorithm, stale = "", userhash = "" } = params;
-      const [, name, session] = /^(.*?)(-SESS)?$/.exec((algorithm ?? "MD5").toUpperCase()) ?? [];
+      const name = (algorithm ?? "MD5").toUpperCase();
       const offered: readonly string[] | null = (params.qop ?? "").toLowerCase().match(/[^\s,]+/g);
       const qop = (["auth", "auth-int"] as const).find((known) => offered?.includes(known));
-      if (scheme !== "digest" || nonce === undefined || name !== hash || (offered && !qop)) continue;
+      const isKnown = name.replace(/-SESS$/, "") === hash && (!offered || qop !== undefined);
+      if (scheme !== "digest" || nonce === undefined || !isKnown) continue;
       return {
         realm,
         nonce,
         ...(opaque !== undefined && { opaque }),
         ...(algorithm !== undefined && { algorithm }),
         hash,
-        session: session !== undefined,
+        session: name !== hash,
         ...(qop && { qop }),
         stale: stale.toLowerCase() === "true",
         userhash: userhash.toLowerCase() === "true",
