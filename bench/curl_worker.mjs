@@ -3,9 +3,7 @@
  * connection, as a script with several URLs does; each call's time is curl's own, without the command's start.
  */
 import { spawn } from "node:child_process";
-import { Buffer } from "node:buffer";
-import { createInterface } from "node:readline";
-import process from "node:process";
+import { jsonText, serveTasks } from "./serve_tasks.mjs";
 
 let options;
 
@@ -14,13 +12,11 @@ function curl(args, stdin) {
   const child = spawn("curl", [
     "--silent",
     "--globoff",
-    ...[
-      "--digest",
-      "--user",
-      `${username}:${password}`,
-      "--write-out",
-      "%{stderr}%{http_code} %{time_total}\n",
-    ],
+    "--digest",
+    "--user",
+    `${username}:${password}`,
+    "--write-out",
+    "%{stderr}%{http_code} %{time_total}\n",
     ...args,
   ], { stdio: ["pipe", "ignore", "pipe"] });
   child.stdin.on("error", () => {}); // curl may end before it has read a body
@@ -34,10 +30,6 @@ function curl(args, stdin) {
       resolve(calls.map(([status, seconds]) => ({ status, ms: seconds * 1000 })));
     });
   });
-}
-
-function jsonText(bytes) {
-  return Buffer.from(`{"name":"${"x".repeat(bytes - '{"name":""}'.length)}"}`);
 }
 
 const tasks = {
@@ -68,13 +60,4 @@ const tasks = {
   },
 };
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { task, ...given } = JSON.parse(line);
-  let reply;
-  try {
-    reply = { result: await tasks[task](given) };
-  } catch (error) {
-    reply = { error: String(error) };
-  }
-  process.stdout.write(`${JSON.stringify(reply)}\n`);
-}
+await serveTasks(tasks);

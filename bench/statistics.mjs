@@ -1,4 +1,4 @@
-export function quantile(values, share) {
+function quantile(values, share) {
   const sorted = [...values].sort((a, b) => a - b);
   const position = (sorted.length - 1) * share;
   const below = Math.floor(position);
@@ -6,19 +6,15 @@ export function quantile(values, share) {
   return sorted[below] + (sorted[above] - sorted[below]) * (position - below);
 }
 
-export function median(values) {
-  return quantile(values, 0.5);
-}
-
 /**
- * The ratio of two medians, with the quartiles of the ratios round by round: rounds are pairs (both were taken
- * within a second or two), so that what slowed the machine in one round slowed both.
+ * The median of the ratios round by round, with their quartiles. A round's two values were taken within a second or
+ * two, so that what slowed the machine in one slowed both. `values[round]` is a hole where a client had no turn.
  */
-export function ratioOfMedians(values, baseline) {
-  const pairs = values.map((value, round) => value / baseline[round]);
+export function medianRatio(values, baseline) {
+  const ratios = values.flatMap((value, round) => value / baseline[round]); // flatMap leaves holes out
   return {
-    ratio: median(values) / median(baseline),
-    quartiles: [quantile(pairs, 0.25), quantile(pairs, 0.75)],
-    rounds: values.length,
+    ratio: quantile(ratios, 0.5),
+    quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
+    rounds: ratios.length,
   };
 }

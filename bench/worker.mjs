@@ -1,9 +1,6 @@
-/**
- * One client in a process of its own. Reads a task a line from stdin and writes its result a line to stdout, as
- * worker.py and curl_worker.mjs do.
- */
+/** One client in a process of its own. */
 import process from "node:process";
-import { createInterface } from "node:readline";
+import { jsonText, serveTasks } from "./serve_tasks.mjs";
 
 const { createClient } = await import(`./clients/${process.argv[2]}.mjs`);
 let options;
@@ -92,9 +89,9 @@ const tasks = {
     for (let slice = 0; slice < slices; slice++) {
       const fresh = createClient(options);
       for (let call = 0; call < 100; call++) await fresh.get();
+      // Twice each, in the order young, old, old, young.
       const turns = [[young, fresh], [grown, old]];
-      if (slice % 2 === 1) turns.reverse();
-      for (const [times, one] of turns) {
+      for (const [times, one] of [...turns, ...turns.toReversed()]) {
         const start = performance.now();
         for (let call = 0; call < sliceCalls; call++) await one.get();
         times.push(performance.now() - start);
@@ -113,11 +110,6 @@ async function settledHeap() {
   return process.memoryUsage().heapUsed;
 }
 
-/** A JSON text of exactly so many bytes. */
-function jsonText(bytes) {
-  return `{"name":"${"x".repeat(bytes - '{"name":""}'.length)}"}`;
-}
-
 /** The text as a stream of 16 KiB chunks: it can be read once. */
 function streamOf(text) {
   const bytes = new TextEncoder().encode(text);
@@ -130,14 +122,4 @@ function streamOf(text) {
   });
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { task, ...given } = JSON.parse(line);
-  let reply;
-  try {
-    reply = { result: await tasks[task](given) };
-  } catch (error) {
-    reply = { error: String(error) };
-  }
-  process.stdout.write(`${JSON.stringify(reply)}\n`);
-}
-process.exit(0); // stdin has ended: idle connections must not keep the process
+await serveTasks(tasks);

@@ -1,5 +1,5 @@
 /** Whether a client grows dearer as it grows old: its 10,000th call beside its 100th. */
-import { ratioOfMedians } from "../statistics.mjs";
+import { medianRatio } from "../statistics.mjs";
 import { startWorker } from "../processes.mjs";
 
 export async function measureAgeing({ server, clients, quick, credentials, say }) {
@@ -15,14 +15,14 @@ export async function measureAgeing({ server, clients, quick, credentials, say }
     const { young, grown, heapGrowth, heapCalls } = await worker.ask({
       task: "ageing",
       oldCalls: quick ? 1000 : 10_000,
-      slices: quick ? 2 : 200,
-      sliceCalls: 100,
+      slices: quick ? 2 : 100,
+      sliceCalls: 50,
     });
     worker.end();
     await listener.close();
     rows.push({
       client: client.id,
-      time: ratioOfMedians(grown, young),
+      time: medianRatio(grown, young),
       heapBytesPerCall: heapGrowth / heapCalls,
     });
   }

@@ -1,15 +1,14 @@
 /** The first call of a new process: over a far server, and as a whole process on a near one. */
-import { shuffled } from "../interleave.mjs";
-import { ratioOfMedians } from "../statistics.mjs";
-import { runOnce, startWorker } from "../processes.mjs";
 import { floorClient } from "../peers.mjs";
-import { entrants } from "./speed.mjs";
+import { runOnce, startWorker } from "../processes.mjs";
+import { entrants, takeRounds } from "../rounds.mjs";
+import { medianRatio } from "../statistics.mjs";
 
 const FAR = { setUp: 40, latency: 20 }; // ms for each new connection, ms for each answer
 
 /** Time of the first call, and the connections that it opened. The import is over before. */
 export async function measureFirstCall({ server, clients, rounds, quick, credentials, say }) {
-  const lapOf = async (runner) => {
+  const firstCall = async (runner) => {
     const { url, counts } = runner.listener;
     const { callMs, status } = runner.client.coldCommand === undefined
       ? await firstCallOfWorker(runner.client, url, credentials)
@@ -17,19 +16,19 @@ export async function measureFirstCall({ server, clients, rounds, quick, credent
     return { values: { ms: callMs }, status, counts: await counts() };
   };
   const all = entrantsOf(clients);
-  const runners = await measureRounds({ server, entrants: all, delays: FAR, rounds, quick, say, lapOf });
+  const runners = await measureRounds({ server, entrants: all, delays: FAR, rounds, quick, say, firstCall });
   return runners.map((runner) => ({
     entrant: runner.id,
     failed: runner.failed,
     requests: mean(runner.counts.map(({ requests }) => requests)),
     connections: mean(runner.counts.map(({ connections }) => connections)),
-    time: ratioOfMedians(runner.values.ms, runners[0].values.ms),
+    time: medianRatio(runner.values.ms, runners[0].values.ms),
   }));
 }
 
 /** Start, import, one call, end: the whole process's time and its peak memory, against the same script with fetch. */
 export async function measureColdStart({ server, clients, rounds, quick, credentials, say }) {
-  const lapOf = async (runner) => {
+  const firstCall = async (runner) => {
     const { url, counts } = runner.listener;
     const { ms, peakKiB, status } = await runOnce(coldCommand(runner.client, url, credentials));
     return { values: { ms, peakKiB }, status, counts: await counts() };
@@ -42,14 +41,14 @@ export async function measureColdStart({ server, clients, rounds, quick, credent
     rounds,
     quick,
     say,
-    lapOf,
+    firstCall,
   });
   const [{ values: base }] = runners;
   return runners.map(({ id, failed, values }) => ({
     entrant: id,
     failed,
-    time: ratioOfMedians(values.ms, base.ms),
-    memory: ratioOfMedians(values.peakKiB, base.peakKiB),
+    time: medianRatio(values.ms, base.ms),
+    memory: medianRatio(values.peakKiB, base.peakKiB),
   }));
 }
 
@@ -58,25 +57,22 @@ function entrantsOf(clients) {
   return [fetchEntrant, again, { id: "floor", client: floorClient(), twin: "digest" }, ...others];
 }
 
-async function measureRounds({ server, entrants, delays, rounds, quick, say, lapOf }) {
+async function measureRounds({ server, entrants, delays, rounds, quick, say, firstCall }) {
   const runners = [];
   for (const entrant of entrants) {
     const listener = await server.listen({ twin: entrant.twin, rule: "reusable", ...delays });
     const runner = { ...entrant, listener, values: {}, counts: [], failed: 0 };
-    if (!quick) await lapOf(runner); // the files are in the system's cache from now on
+    if (!quick) await firstCall(runner); // the files are in the system's cache from now on
     runners.push(runner);
   }
-  for (let lap = 0; lap < rounds; lap++) {
-    if (lap % 10 === 0) say(`round ${lap + 1} of ${rounds}`);
-    for (const runner of shuffled(runners, lap)) {
-      const { values, status, counts } = await lapOf(runner);
-      for (const [name, value] of Object.entries(values)) {
-        (runner.values[name] ??= []).push(value);
-      }
-      runner.counts.push(counts);
-      if (status !== 200) runner.failed++;
+  await takeRounds({ runners, rounds, say }, async (runner, round) => {
+    const { values, status, counts } = await firstCall(runner);
+    for (const [name, value] of Object.entries(values)) {
+      (runner.values[name] ??= [])[round] = value;
     }
-  }
+    runner.counts.push(counts);
+    if (status !== 200) runner.failed++;
+  });
   for (const { listener } of runners) await listener.close();
   return runners;
 }

@@ -1,13 +1,12 @@
 /** The mean time of a call when each answer takes 20 ms: what a user of a far server waits. */
-import { shuffled } from "../interleave.mjs";
-import { ratioOfMedians } from "../statistics.mjs";
 import { startWorker } from "../processes.mjs";
-import { entrants } from "./speed.mjs";
+import { entrants, takeRounds } from "../rounds.mjs";
+import { medianRatio } from "../statistics.mjs";
 
 const LATENCY_MS = 20;
 
 export async function measureLatency({ server, clients, rounds, quick, credentials, say }) {
-  const calls = quick ? 5 : 20; // in a slice
+  const calls = quick ? 5 : 10; // in a slice
   const delays = { rule: "reusable", latency: LATENCY_MS };
   const listeners = {
     digest: await server.listen({ twin: "digest", ...delays }),
@@ -24,19 +23,16 @@ export async function measureLatency({ server, clients, rounds, quick, credentia
     await worker.ask({ task: "calls", calls, callers: 1 });
     runners.push({ ...entrant, worker, times: [], failed: 0 });
   }
-  for (let lap = 0; lap < rounds; lap++) {
-    say(`round ${lap + 1} of ${rounds}`);
-    for (const runner of shuffled(runners, lap)) {
-      const slice = await runner.worker.ask({ task: "calls", calls, callers: 1 });
-      runner.times.push(slice.ms / calls);
-      runner.failed += slice.failed;
-    }
-  }
+  await takeRounds({ runners, rounds, say }, async (runner, round) => {
+    const slice = await runner.worker.ask({ task: "calls", calls, callers: 1 });
+    runner.times[round] = slice.ms / calls;
+    runner.failed += slice.failed;
+  });
   for (const { worker } of runners) worker.end();
   for (const listener of Object.values(listeners)) await listener.close();
   return runners.map(({ id, times, failed }) => ({
     entrant: id,
     failed,
-    latency: ratioOfMedians(times, runners[0].times),
+    latency: medianRatio(times, runners[0].times),
   }));
 }

@@ -29,7 +29,7 @@ export async function measureRoundTrips({ server, clients, quick, credentials, s
       const modes = [sequence(rule, quick)];
       if (client.parallel && (!quick || client.ours && SHARED_NONCE_RULES.includes(rule))) {
         modes.push(
-          ...SIZES.map((size) => bursts(size, quick)),
+          ...SIZES.map((size) => bursts(size, rule, quick)),
           ...SIZES.map((size) => reorderedBursts(size, quick)),
         );
       }
@@ -54,9 +54,9 @@ export async function measureRoundTrips({ server, clients, quick, credentials, s
  * 1,024 uses; 450 show who writes the count in decimal.
  */
 function sequenceCalls(rule, quick) {
-  if (rule === "ms100") return quick ? 30 : 300;
   if (rule === "jetty") return quick ? 450 : 1500;
-  return quick ? 101 : 501;
+  if (rule === "ms100") return quick ? 30 : 100;
+  return 201;
 }
 
 function sequence(rule, quick) {
@@ -68,15 +68,16 @@ function sequence(rule, quick) {
   };
 }
 
-/** Enough bursts to outlive one of Jetty's nonces. */
-function bursts(size, quick) {
+/** Under Jetty's rule enough bursts to outlive a nonce. */
+function bursts(size, rule, quick) {
+  const calls = quick ? 128 : rule === "jetty" ? 1280 : 320;
   return {
     name: `bursts of ${size}`,
     delays: {},
     run: (worker, create, listener) =>
       afterFirstCall(worker, create, listener, {
         task: "bursts",
-        bursts: (quick ? 128 : 1280) / size,
+        bursts: calls / size,
         size,
       }),
   };

@@ -1,14 +1,17 @@
 /** Calls per second and CPU per call, against bare fetch, in interleaved slices. */
-import { shuffled } from "../interleave.mjs";
-import { ratioOfMedians } from "../statistics.mjs";
 import { startWorker } from "../processes.mjs";
+import { entrants, takeRounds } from "../rounds.mjs";
+import { medianRatio } from "../statistics.mjs";
 
-/** Calls in a slice, by callers: long enough (some 50 ms) for the clock, short enough to interleave finely. */
-const SLICES = { 1: 200, 16: 400, 64: 640 };
+/**
+ * Calls in a slice, by callers: short, to interleave finely, but not shorter. The collector runs about every 190th
+ * call; it must have its part in most slices, else the median leaves it out.
+ */
+const SLICES = { 1: 200, 16: 256, 64: 320 };
 const QUICK_SLICES = { 1: 40, 16: 96, 64: 128 };
 
-/** Those whose distance to bare fetch is far beyond the noise: a third of the rounds tells it. */
-const SELDOM = ["urllib", "mongodb_atlas_api_client", "axios_digest_auth", "curl", "requests", "httpx"];
+/** A call costs five times as much before the compiler has done its work. */
+const WARM_UP_CALLS = 5000;
 
 export async function measureSpeed({ server, clients, rounds, quick, credentials, say }) {
   const listeners = {
@@ -17,68 +20,43 @@ export async function measureSpeed({ server, clients, rounds, quick, credentials
     open: await server.listen({ twin: "open", rule: "reusable" }),
   };
   const runners = [];
+  say("warms up");
   for (const entrant of entrants(clients)) {
     const worker = startWorker(entrant.client.command);
     const { url } = listeners[entrant.twin];
     await worker.ask({ task: "create", url, ...credentials });
-    runners.push({ ...entrant, worker, slices: {} });
+    if (!quick) await worker.ask({ task: "calls", calls: WARM_UP_CALLS, callers: 1 });
+    runners.push({ ...entrant, worker });
   }
-  // The compiler's work is over before the first slice counts.
   const slices = quick ? QUICK_SLICES : SLICES;
-  for (let lap = 0; lap < (quick ? 0 : 4); lap++) await round(runners, lap, slices, () => {});
-  for (let lap = 0; lap < rounds; lap++) {
-    if (lap % 10 === 0) say(`round ${lap + 1} of ${rounds}`);
-    const present = runners.filter(({ id }) => lap % 3 === 0 || !SELDOM.includes(id));
-    await round(present, lap, slices, (runner, callers, slice) => {
-      (runner.slices[callers] ??= new Map()).set(lap, slice);
+  const rows = [];
+  for (const callers of Object.keys(slices).map(Number)) {
+    const able = runners.filter(({ client }) => callers === 1 || client.parallel)
+      .map((runner) => ({ ...runner, slices: [] }));
+    const sayCallers = (text) => say(`callers: ${callers}, ${text}`);
+    await takeRounds({ runners: able, rounds, say: sayCallers }, async (runner, round) => {
+      // Some calls to wake what has slept since this client's last turn.
+      await runner.worker.ask({ task: "calls", calls: callers + 10, callers });
+      runner.slices[round] = await runner.worker.ask({ task: "calls", calls: slices[callers], callers });
     });
+    rows.push(...able.map((runner) => rowOf(runner, able[0], callers)));
   }
   for (const { worker } of runners) worker.end();
   for (const listener of Object.values(listeners)) await listener.close();
-  return runners.flatMap((runner) => rowsOf(runner, runners[0]));
+  return rows;
 }
 
-/** The first is the baseline; "again" is the same code, and so the noise. */
-export function entrants(clients) {
-  const fetchClient = clients.find(({ id }) => id === "fetch");
-  return [
-    { id: "fetch", client: fetchClient, twin: "equal" },
-    { id: "fetch again", client: fetchClient, twin: "equal" },
-    { id: "fetch, open", client: fetchClient, twin: "open" },
-    ...clients.filter(({ id }) => id !== "fetch").map((client) => ({
-      id: client.id,
-      client,
-      twin: "digest",
-    })),
-  ];
-}
-
-async function round(runners, lap, slices, take) {
-  for (const callers of Object.keys(slices).map(Number)) {
-    for (const runner of shuffled(runners, lap)) {
-      if (callers > 1 && !runner.client.parallel) continue;
-      // Some calls to wake what has slept since this client's last turn.
-      await runner.worker.ask({ task: "calls", calls: callers + 10, callers });
-      const slice = await runner.worker.ask({ task: "calls", calls: slices[callers], callers });
-      take(runner, callers, slice);
-    }
-  }
-}
-
-function rowsOf(runner, baseline) {
-  return Object.entries(runner.slices).map(([callers, byLap]) => {
-    const slices = [...byLap.values()];
-    const base = [...byLap.keys()].map((lap) => baseline.slices[callers].get(lap));
-    const row = {
-      entrant: runner.id,
-      callers: Number(callers),
-      calls: slices.reduce((sum, { calls }) => sum + calls, 0),
-      failed: slices.reduce((sum, { failed }) => sum + failed, 0),
-      callsPerSecond: ratioOfMedians(slices.map(perSecond), base.map(perSecond)),
-    };
-    if (slices[0].cpuMs === undefined) return row;
-    return { ...row, cpu: ratioOfMedians(slices.map(cpuPerCall), base.map(cpuPerCall)) };
-  });
+function rowOf({ id, slices }, baseline, callers) {
+  const taken = slices.filter(() => true);
+  const against = (figure) => medianRatio(slices.map(figure), baseline.slices.map(figure));
+  const row = {
+    entrant: id,
+    callers,
+    calls: taken.reduce((sum, { calls }) => sum + calls, 0),
+    failed: taken.reduce((sum, { failed }) => sum + failed, 0),
+    callsPerSecond: against(perSecond),
+  };
+  return taken[0].cpuMs === undefined ? row : { ...row, cpu: against(cpuPerCall) };
 }
 
 /** Of calls that succeeded: a refused call is quick, and worth nothing. */

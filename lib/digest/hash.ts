@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { refusal } from "./refusal.ts";
 
 /** The hashes of RFC 7616 section 6.1, by their names there. */
@@ -12,8 +12,8 @@ export type HashName = "MD5" | "SHA-256" | "SHA-512-256";
 export function hexDigest(name: HashName, data: string | Uint8Array): string {
   try {
     // Deno takes these spellings only: md5, sha256, sha512-256.
-    const hash = createHash(name.toLowerCase().replace("a-", "a"));
-    return (typeof data === "string" ? hash.update(data, "latin1") : hash.update(data)).digest("hex");
+    const bytes = typeof data === "string" && !isAscii(data) ? bytesOf(data) : data;
+    return hash(name.toLowerCase().replace("a-", "a"), bytes);
   } catch (cause) {
     throw refusal(`Cannot use ${name}: this platform refuses it (FIPS?). Use a service account or SHA-256`, {
       cause,
@@ -28,7 +28,7 @@ export function utf8ByteString(text: string): string {
 
 /** The text whose UTF-8 bytes a byte string holds. */
 export function utf8Text(byteString: string): string {
-  return new TextDecoder().decode(Uint8Array.from(byteString, (byte) => byte.charCodeAt(0)));
+  return new TextDecoder().decode(bytesOf(byteString));
 }
 
 /** A header value as the byte string that came over the wire. */
@@ -43,10 +43,18 @@ export function toHeader(byteString: string): string {
 
 /** Whether a header value is text in UTF-8, as on workerd, and not a character a byte, as everywhere else. */
 function isTextInHeaders(value: string): boolean {
-  if (/^[\0-\x7f]*$/.test(value)) return false; // the same either way
+  if (isAscii(value)) return false; // the same either way
   try {
     return new Headers([["x", "\u0100"]]).has("x");
   } catch {
     return false;
   }
+}
+
+function bytesOf(byteString: string): Uint8Array {
+  return Uint8Array.from(byteString, (byte) => byte.charCodeAt(0));
+}
+
+function isAscii(text: string): boolean {
+  return /^[\0-\x7f]*$/.test(text);
 }
