@@ -7,29 +7,23 @@ const LATENCY_MS = 20;
 
 export async function measureLatency({ server, clients, rounds, quick, credentials, say }) {
   const calls = quick ? 5 : 10; // in a slice
-  const delays = { rule: "reusable", latency: LATENCY_MS };
-  const listeners = {
-    digest: await server.listen({ twin: "digest", ...delays }),
-    equal: await server.listen({ twin: "equal", ...delays }),
-  };
   const runners = [];
-  for (const entrant of entrants(clients).filter(({ twin }) => twin in listeners)) {
+  for (const entrant of entrants(clients).filter(({ twin }) => twin !== "open")) {
     const worker = startWorker(entrant.client.command);
-    await worker.ask({
-      task: "create",
-      url: listeners[entrant.twin].url,
-      ...credentials,
-    });
+    const listener = await server.listen({ twin: entrant.twin, rule: "reusable", latency: LATENCY_MS });
+    await worker.ask({ task: "create", url: listener.url, ...credentials });
     await worker.ask({ task: "calls", calls, callers: 1 });
-    runners.push({ ...entrant, worker, times: [], failed: 0 });
+    runners.push({ ...entrant, worker, listener, times: [], failed: 0 });
   }
   await takeRounds({ runners, rounds, say }, async (runner, round) => {
     const slice = await runner.worker.ask({ task: "calls", calls, callers: 1 });
     runner.times[round] = slice.ms / calls;
     runner.failed += slice.failed;
   });
-  for (const { worker } of runners) worker.end();
-  for (const listener of Object.values(listeners)) await listener.close();
+  for (const { worker, listener } of runners) {
+    worker.end();
+    await listener.close();
+  }
   return runners.map(({ id, times, failed }) => ({
     entrant: id,
     failed,

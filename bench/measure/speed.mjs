@@ -14,19 +14,14 @@ const QUICK_SLICES = { 1: 40, 16: 96, 64: 128 };
 const WARM_UP_CALLS = 5000;
 
 export async function measureSpeed({ server, clients, rounds, quick, credentials, say }) {
-  const listeners = {
-    digest: await server.listen({ twin: "digest", rule: "reusable" }),
-    equal: await server.listen({ twin: "equal", rule: "reusable" }),
-    open: await server.listen({ twin: "open", rule: "reusable" }),
-  };
   const runners = [];
   say("warms up");
   for (const entrant of entrants(clients)) {
     const worker = startWorker(entrant.client.command);
-    const { url } = listeners[entrant.twin];
-    await worker.ask({ task: "create", url, ...credentials });
+    const listener = await server.listen({ twin: entrant.twin, rule: "reusable" });
+    await worker.ask({ task: "create", url: listener.url, ...credentials });
     if (!quick) await worker.ask({ task: "calls", calls: WARM_UP_CALLS, callers: 1 });
-    runners.push({ ...entrant, worker });
+    runners.push({ ...entrant, worker, listener });
   }
   const slices = quick ? QUICK_SLICES : SLICES;
   const rows = [];
@@ -41,8 +36,10 @@ export async function measureSpeed({ server, clients, rounds, quick, credentials
     });
     rows.push(...able.map((runner) => rowOf(runner, able[0], callers)));
   }
-  for (const { worker } of runners) worker.end();
-  for (const listener of Object.values(listeners)) await listener.close();
+  for (const { worker, listener } of runners) {
+    worker.end();
+    await listener.close();
+  }
   return rows;
 }
 
