@@ -39,10 +39,10 @@ const STYLE = `
     fill: #00755e;
   }
   rect.peer {
-    fill: #9aa5b1;
+    fill: #b3bcc6;
   }
   rect.base {
-    fill: #48535f;
+    fill: #7d8a97;
   }
   .bad,
   rect.bad {
@@ -59,13 +59,18 @@ const STYLE = `
     stroke: #66727f;
     stroke-dasharray: 2 3;
   }
+  path.cut {
+    stroke: #ffffff;
+    stroke-width: 3px;
+  }
   </style>`.slice(1);
 
 /**
  * `rows`: [{ label, kind: "ours" | "peer" | "base" }]. `columns`: labels, "\n" breaks them. `cells[row][column]`:
- * { value, low?, high?, note?, bad? } or undefined. A line is drawn at the value `mark`.
+ * { value, low?, high?, note?, bad? } or undefined. A line is drawn at the value `mark`. With `pieces` a bar is cut
+ * into ones, to be counted at a glance.
  */
-export function plot({ title, subtitle, rows, columns, cells, mark, source }) {
+export function plot({ title, subtitle, rows, columns, cells, mark, pieces, source }) {
   const width = (WIDTH - LABELS - MARGIN) / columns.length;
   const reach = cells.flat().filter((cell) => cell !== undefined).map(({ value, high = value }) =>
     Math.max(value, high)
@@ -96,7 +101,9 @@ export function plot({ title, subtitle, rows, columns, cells, mark, source }) {
         `  <path class="row" d="M${MARGIN} ${top}H${WIDTH - MARGIN}" />`,
         text(MARGIN, top + 20, kind === "ours" ? "strong" : "name", label),
         ...columns.flatMap((_, column) =>
-          cells[row][column] === undefined ? [] : bar(cells[row][column], LABELS + column * width, top, scale, kind)
+          cells[row][column] === undefined
+            ? []
+            : bar({ pieces, ...cells[row][column] }, LABELS + column * width, top, scale, kind)
         ),
       ];
     }),
@@ -105,12 +112,15 @@ export function plot({ title, subtitle, rows, columns, cells, mark, source }) {
   ].join("\n");
 }
 
-function bar({ value, low, high, note, bad }, left, top, scale, kind) {
+function bar({ value, low, high, note, bad, pieces }, left, top, scale, kind) {
   const middle = top + ROW / 2;
   const look = bad ? "bad" : kind;
   const parts = [
     `  <rect class="${look}" x="${px(left)}" y="${middle - 7}" width="${px(value * scale)}" height="14" rx="2" />`,
   ];
+  for (let one = 1; pieces && one < Math.round(value); one++) {
+    parts.push(`  <path class="cut" d="M${px(left + one * scale)} ${middle - 7}v14" />`);
+  }
   if (low !== undefined) {
     const [from, to] = [px(left + low * scale), px(left + high * scale)];
     const whisker = `M${from} ${middle}H${to}M${from} ${middle - 4}v8M${to} ${middle - 4}v8`;
