@@ -34,9 +34,10 @@ export async function measureRoundTrips({ server, clients, quick, credentials, s
         );
       }
       for (const mode of modes) {
-        // A process for each cell: urllib's count is its module's, and would carry one cell's calls into the next.
-        if (!quick) worker?.end();
-        if (!quick || worker === undefined) worker = startWorker(client.command);
+        // urllib's count is its module's: under the rule that limits it, one cell's calls must not go into the next.
+        const alone = rule === "jetty" && !quick;
+        if (alone) worker?.end();
+        if (alone || worker === undefined) worker = startWorker(client.command);
         const listener = await server.listen({ twin: "digest", rule, ...mode.delays });
         const create = () => worker.ask({ task: "create", url: listener.url, ...credentials });
         const counted = await mode.run(worker, create, listener);
