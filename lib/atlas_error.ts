@@ -90,10 +90,9 @@ export async function ensureOk(response: Response | Promise<Response>): Promise<
 /** The error that a response stands for. Reads its body. */
 export async function atlasError(response: Response, place?: string): Promise<AtlasError> {
   const text = await readText(response);
-  // Of a page its title, else what stands before the first tag
-  const words = /(?:<title[^<>]*>|^)\s*([^\s<][^<]*)/i.exec(text)?.[1] ?? "";
-  const body = parseJson(text, (_name, value) => typeof value === "string" ? masked(value) : value) ??
-    { detail: masked(words).slice(0, LONGEST_DETAIL) };
+  const json = parseJson(text, (_name, value) => typeof value === "string" ? masked(value) : value);
+  const said = json === undefined ? text : json;
+  const body = typeof said === "string" ? { detail: plainText(said) } : said;
   const code = textOf(body, "errorCode") || textOf(body, "error") || masked(response.headers.get("x-error-code") ?? "");
   const detail = textOf(body, "detail") || textOf(body, "error_description");
   const parameters = listOf(body, "parameters");
@@ -107,6 +106,12 @@ export async function atlasError(response: Response, place?: string): Promise<At
     hint: hintOf(response, code, [...parameters ?? [], detail]),
   };
   return new AtlasError(response, facts, place);
+}
+
+/** Of a page its title, else what stands before the first tag. */
+function plainText(text: string): string {
+  const words = /(?:<title[^<>]*>|^)\s*([^\s<][^<]*)/i.exec(text)?.[1] ?? "";
+  return masked(words).slice(0, LONGEST_DETAIL).trim();
 }
 
 /** At most 256 KiB of a body as text, or what came of it before it broke off. */
@@ -130,28 +135,29 @@ function messageOf(
   { code, detail, reason, fields, hint }: AtlasErrorFacts,
   place: string,
 ): string {
-  const head = [status, inOneLine(code || statusText), place && `at ${place}`].filter(Boolean).join(" ");
+  const head = [status, sentence(code || statusText), place && `at ${place}`].filter(Boolean).join(" ");
   const wrong = fields?.map(({ field, description }) => `${field}: ${description}`).join("; ");
-  const said = [detail || reason, wrong, hint].map(inOneLine).filter(Boolean).join(". ");
-  return said ? `${head}: ${said}` : head;
+  const said = [detail || reason, wrong, hint].map(sentence).filter(Boolean).join(". ");
+  return (said ? `${head}: ${said}` : head).replace(/[\s\p{C}]+/gu, " ");
 }
 
-function inOneLine(text = ""): string {
-  return masked(text).replace(/[\s\p{C}]+/gu, " ").slice(0, LONGEST_DETAIL).replace(/\.? ?$/, "");
+function sentence(text = ""): string {
+  return masked(text).slice(0, LONGEST_DETAIL).replace(/\.?\s*$/, "");
 }
+
+const SCHEME = /(basic|bearer|digest)\W+\b/gi;
+/** What may follow a scheme and be no credentials: `authentication is required`, `token expired`. */
+const WORDS = /^([aA]uth(entication|orization)?|[tT]okens?|of|tier)(?!\S?\w|[^]{0,9}(\S{13}|\S*(\d|=|\w[A-Z])))/;
 
 /**
- * A scheme and all that follows, since credentials may be quoted, escaped and spaced in any way.
- *
- * Not words such as `Bearer token expired`: what follows those soon has no digit, nor 13 characters without a blank.
- * Nothing here takes more than linear time, however the text is made.
+ * Servers and proxies may quote the Authorization header that they refuse, escaped and spaced in any way: so all that
+ * follows a scheme goes, unless it is words. Linear in time, however the text is made.
  */
-const CREDENTIALS =
-  /(basic|bearer|digest)\W+\b(?!(auth(entication|orization)?|tokens?)(?!\S?\w|[^]{0,9}(\S{13}|\S*\d)))[^]*/i;
-
-/** Servers and proxies may quote the Authorization header that they refuse. */
 function masked(text: string): string {
-  return text.replace(CREDENTIALS, "$1 ***");
+  for (const { 0: { length }, 1: scheme, index } of text.matchAll(SCHEME)) {
+    if (!WORDS.test(text.slice(index + length))) return `${text.slice(0, index)}${scheme} ***`;
+  }
+  return text;
 }
 
 /** The value of a text that may be JSON, undefined if it is not. */
@@ -180,10 +186,10 @@ export function textOf(value: unknown, name: string): string {
   return typeof member === "string" ? member : "";
 }
 
-const ADDRESS = /[\da-f]{0,4}([.:][\da-f]{0,4}){2,9}/i;
+const ADDRESS = /[\da-f]{0,4}([.:][\da-f]{0,4}){2,9}(?<!\.)/i;
 
 function hintOf({ status, url, headers }: Response, code: string, said: unknown[]): string | undefined {
-  if (code.endsWith("ACCESS_LIST")) {
+  if (/(ON|REQUIRES)_ACCESS_LIST$/.test(code)) {
     const addresses = said.map((text) => typeof text === "string" && ADDRESS.exec(text)?.[0]);
     return `Add ${addresses.find(Boolean) || "your address"} to the access list of this API key`;
   }
@@ -196,9 +202,10 @@ function hintOf({ status, url, headers }: Response, code: string, said: unknown[
     case "invalid_client":
       return "Check client id and secret: they may have expired or belong to another host";
   }
-  if (status === 429) {
+  if (status === 429 || code.startsWith("RATE_LIMITED")) {
+    const wait = /^\d{1,9}$/.exec(headers.get("retry-after") ?? "");
     const share = url.includes("/oauth/") ? ", and share tokens by a tokenStore" : "";
-    return `Call again in ${Number(headers.get("retry-after")) || 60} s${share}`;
+    return `Call again in ${wait ? `${wait} s` : "a minute"}${share}`;
   }
   if (status === 401 && /digest/i.test(headers.get("www-authenticate") ?? "")) {
     const host = url && ` and that they belong to ${new URL(url).host}`;

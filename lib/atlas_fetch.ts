@@ -1,7 +1,7 @@
 import { memberOf } from "./atlas_error.ts";
 import { createBearerFetch } from "./bearer_fetch.ts";
 import { assertCredential } from "./digest/authorization.ts";
-import { type Fetch, toCall } from "./digest/call.ts";
+import { type Fetch, layer, toCall, transmit } from "./digest/call.ts";
 import { createDigestFetch } from "./digest/digest_fetch.ts";
 import { refusal } from "./digest/refusal.ts";
 import { createRetryFetch, type RetryOptions } from "./retry_fetch.ts";
@@ -119,8 +119,9 @@ export const atlasFetch: AtlasFetch = createAtlasFetch();
  * @default {{ limit: 2, maxDelay: 60_000 }}
  * @param options.fetch What sends the requests
  * @default {globalThis.fetch, looked up at each request}
- * @throws {TypeError} for credentials or a base URL that cannot be right; as a rejection of the call for a URL of
- * another origin, an `Authorization` header, or an environment without credentials: all before anything is sent
+ * @throws {TypeError} for credentials, a base URL or a version that cannot be right; as a rejection of the call for a
+ * URL of another origin, an `Authorization` header, a version or format that there is not, or an environment without
+ * credentials: all before anything is sent
  * @throws {RangeError} for retry options out of range
  *
  * @example
@@ -155,7 +156,7 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
   const connected = () => atlas ??= connectFromEnvironment();
   const send = createRetryFetch({
     ...(retry === false ? { limit: 0 } : retry),
-    fetch: (input, init) => connected().fetch(input, init),
+    fetch: layer(true, (call) => transmit(connected().fetch, call)),
   });
 
   return async (input, init) => {
@@ -174,7 +175,7 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
     }
     // fetch would say text/plain, which Atlas refuses.
     if (typeof body === "string" && !headers.has("content-type")) headers.set("content-type", "application/json");
-    return await send(url, call);
+    return await transmit(send, call);
   };
 }
 
@@ -185,7 +186,7 @@ interface Atlas {
 }
 
 function isAccount(credentials: ApiKey | ServiceAccount): credentials is ServiceAccount {
-  return memberOf(credentials, "clientId") !== undefined;
+  return "clientId" in Object(credentials);
 }
 
 /** Authenticates calls to an origin, with an id and a secret by their names in the options or the environment. */

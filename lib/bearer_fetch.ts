@@ -1,4 +1,4 @@
-import { copy, discard, type Fetch, isStream, isToken, toCall, transmit, unlessAborted } from "./digest/call.ts";
+import { copy, discard, type Fetch, isStream, isToken, layer, transmit, unlessAborted } from "./digest/call.ts";
 import { refusal } from "./digest/refusal.ts";
 import type { TokenSource } from "./token_source.ts";
 
@@ -27,8 +27,7 @@ import type { TokenSource } from "./token_source.ts";
  * ```
  */
 export function createBearerFetch({ token, fetch }: { token: TokenSource; fetch?: Fetch | undefined }): Fetch {
-  return async (input, init) => {
-    const call = await toCall(input, init);
+  return layer(true, async (call) => {
     const signal = call.signal ?? undefined;
     const refused = await unlessAborted(token({ signal }), signal);
     authorize(call.headers, refused);
@@ -42,7 +41,7 @@ export function createBearerFetch({ token, fetch }: { token: TokenSource; fetch?
     const again = copy(call);
     authorize(again.headers, renewed);
     return await transmit(fetch, again);
-  };
+  });
 }
 
 function authorize(headers: Headers, token: string): void {

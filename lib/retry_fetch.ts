@@ -1,4 +1,14 @@
-import { type Call, copy, discard, type Fetch, isStream, toCall, transmit, unlessAborted } from "./digest/call.ts";
+import {
+  type Call,
+  copy,
+  discard,
+  type Fetch,
+  isSafe,
+  isStream,
+  layer,
+  transmit,
+  unlessAborted,
+} from "./digest/call.ts";
 import { isRefusal } from "./digest/refusal.ts";
 
 /** How often and how long to wait. */
@@ -66,15 +76,17 @@ export function createRetryFetch(
     return asked > maxDelay ? undefined : Math.min(asked + 1 + Math.random() * 999, maxDelay);
   }
 
-  return async (input, init) => {
-    const call = await toCall(input, init, false);
+  return layer(false, async (call) => {
     const { url, method, body, signal } = call;
-    const safe = method === "GET" || method === "HEAD";
+    const safe = isSafe(method);
+    const isSigned = call.headers.has("authorization");
     const most = isStream(body) ? 0 : limit;
     for (let retries = 0;; retries++) {
       let delay: number | undefined;
       try {
-        const response = await transmit(fetch, retries === 0 ? call : copy(call));
+        const attempt = retries === 0 ? call : copy(call);
+        if (!isSigned) attempt.headers.delete("authorization"); // of the try before
+        const response = await transmit(fetch, attempt);
         if (retries < most) delay = delayAfter(response, safe, retries);
         if (delay === undefined) return response;
         await discard(response, call);
@@ -92,7 +104,7 @@ export function createRetryFetch(
       const pause = new Promise((resolve) => timer = setTimeout(resolve, delay));
       await unlessAborted(pause, signal).finally(() => clearTimeout(timer));
     }
-  };
+  });
 }
 
 /** `Retry-After` in ms from now (RFC 9110 section 10.2.3); NaN if it cannot be read. */

@@ -332,6 +332,39 @@ test("createDigestFetch() remembers the last 64 pairs of nonce and opaque, and n
   assert.equal(seen.get("n0"), "00000001"); // the 65th back: forgotten
 });
 
+test("createDigestFetch() forgets no pair that signs, however many others are handed out meanwhile", async () => {
+  const counts: string[] = [];
+  let others = 0;
+  let refuses = false;
+  const challenged = (nonce: string) =>
+    Promise.resolve(
+      new Response("", { status: 401, headers: { "www-authenticate": `Digest nonce="${nonce}", qop="auth"` } }),
+    );
+  const fetch = createDigestFetch({
+    username: "ada",
+    password: "lovelace",
+    fetch: (input, init) => {
+      const authorization = new Headers(init?.headers).get("authorization") ?? "";
+      const [, nonce = ""] = /nonce="(\w+)"/.exec(authorization) ?? [];
+      if (nonce === "kept") counts.push(/nc=(\w+)/.exec(authorization)?.[1] ?? "");
+      if (nonce.startsWith("other")) return Promise.reject(new TypeError("lost"));
+      if (String(input).endsWith("/lost")) return challenged(`other${others++}`);
+      if (nonce !== "" && !refuses) return Promise.resolve(new Response("ok"));
+      refuses = false;
+      return challenged("kept");
+    },
+  });
+  await fetch(BASE);
+  for (let call = 0; call < 64; call++) {
+    await assert.rejects(fetch(`${BASE}/lost`), TypeError);
+    await fetch(BASE);
+  }
+  refuses = true;
+  assert.equal((await fetch(BASE)).status, 200);
+  assert.equal(others, 64);
+  assert.deepEqual(counts, Array.from({ length: 131 }, (_, count) => (count + 1).toString(16).padStart(8, "0")));
+});
+
 // Promise 8 -----------------------------------------------------------------------------------------------------------
 
 test("createDigestFetch() follows nextnonce: one request a call with one-time nonces", async () => {

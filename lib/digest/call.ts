@@ -10,8 +10,8 @@ type Stream = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /**
  * One request, normalised once at the outermost door: the caller's init with its runtime extras (`dispatcher`,
- * `client`, `proxy`), and what is known for certain. It is itself an init, which a fetch of ours takes as it stands. A
- * layer that is handed a call owns its headers, and makes a `copy` of what it sends a second time.
+ * `client`, `proxy`), and what is known for certain. It is itself an init. A layer that is handed a call owns its
+ * headers, and makes a `copy` of what it sends a second time.
  */
 export interface Call extends Omit<RequestInit, "body"> {
   /** Without fragment and without a bare `?`, which Node 20 and 22 would not send. */
@@ -26,62 +26,63 @@ export interface Call extends Omit<RequestInit, "body"> {
   duplex: "half";
 }
 
-const calls = new WeakSet<object>();
+type Send = (call: Call) => Promise<Response>;
+const layers = new WeakMap<Fetch, Send>();
 
-function isCall(init: object): init is Call {
-  return calls.has(init);
+/**
+ * Makes a fetch of what sends a call. Another layer hands it the call itself, so that nothing is read twice.
+ *
+ * @param signs Whether it sets `Authorization`, so that one of the caller's is refused
+ */
+export function layer(signs: boolean, send: Send): Fetch {
+  const checked: Send = async (call) => {
+    if (signs && call.headers.has("authorization")) {
+      throw refusal("Cannot send your own Authorization header. Remove it, or use plain fetch");
+    }
+    return await send(call);
+  };
+  const fetch: Fetch = async (input, init) => await checked(await toCall(input, init));
+  layers.set(fetch, checked);
+  return fetch;
 }
 
 /** The same call with headers of its own, and with changes. */
 export function copy(call: Call, changes?: Partial<Call>): Call {
-  const copied = { ...call, headers: new Headers(call.headers), ...changes };
-  if (isCall(call)) calls.add(copied);
-  return copied;
+  return { ...call, headers: new Headers(call.headers), ...changes };
 }
 
 /**
  * Reads the arguments of a fetch. Nothing of the caller's is changed, but a Request's body is used up as by fetch.
  *
- * @param signs Whether the layer signs, so that an `Authorization` header of the caller's is a mistake
  * @throws {TypeError} as fetch does; on every runtime for a GET or HEAD with a body and for credentials in the URL,
  * which Bun would send; and for a plain object as body, of which fetch would send the name
  */
-export async function toCall(
-  input: string | URL | Request,
-  init?: RequestInit | null,
-  signs: boolean = true,
-): Promise<Call> {
-  init ??= {};
-  if (isCall(init)) return init;
+export async function toCall(input: string | URL | Request, init?: RequestInit): Promise<Call> {
+  init ??= {}; // fetch takes null too
   const request = typeof input === "object" && "url" in input ? input : undefined;
   const url = parseUrl(request?.url ?? String(input));
   const method = sentMethod(init.method ?? request?.method ?? "GET");
   const headers = parseHeaders(init.headers ?? request?.headers);
-  const isSigned = headers.has("authorization");
-  if (isSigned && signs) {
-    throw refusal("Cannot send your own Authorization header. Remove it, or use plain fetch");
-  }
   const signal = (init.signal === undefined ? request?.signal : init.signal) ?? null;
   const given = init.body ?? request?.body ?? null;
-  if (given !== null && /^(GET|HEAD)$/.test(method)) {
+  if (given !== null && isSafe(method)) {
     throw refusal(`Cannot send a body with ${method}: use POST or the query`);
   }
   signal?.throwIfAborted();
-  const body = request && given && !init.body
-    ? new Uint8Array(await unlessAborted(request.arrayBuffer(), signal))
-    : await replayable(given, headers);
   const call: Call = {
     ...init,
     integrity: init.integrity ?? request?.integrity ?? "",
     url,
     method,
     headers,
-    body,
+    body: null,
     signal,
     redirect: init.redirect ?? request?.redirect ?? "follow",
     duplex: "half",
   };
-  if (!isSigned) calls.add(call); // else the next layer that signs reads it again, to refuse it
+  call.body = request && given && !init.body
+    ? new Uint8Array(await unlessAborted(request.arrayBuffer(), signal))
+    : await replayable(given, headers);
   return call;
 }
 
@@ -136,9 +137,9 @@ export function isStream(body: unknown): body is Stream {
   return Symbol.asyncIterator in Object(body);
 }
 
-/** Sends a call by a fetch or, if there is none, the global one of this moment. */
-export function transmit(fetch: Fetch | undefined, call: Call): Promise<Response> {
-  return (fetch ?? globalThis.fetch)(call.url.href, call);
+/** Sends a call by a layer, or by a fetch that is not ours; if there is none, by the global one of this moment. */
+export function transmit(fetch: Fetch = globalThis.fetch, call: Call): Promise<Response> {
+  return layers.get(fetch)?.(call) ?? fetch(call.url.href, call);
 }
 
 const LONGEST_DISCARD = 64 * 1024; // bytes
@@ -174,6 +175,11 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | null
     signal.addEventListener("abort", abort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
+}
+
+/** Whether a method changes nothing, and has no body (RFC 9110 section 9.2.1). */
+export function isSafe(method: string): boolean {
+  return method === "GET" || method === "HEAD";
 }
 
 /** Whether a value is a token that a header can hold (RFC 6750 section 2.1). */

@@ -32,10 +32,11 @@ export interface DigestChallenge {
   userhash: boolean;
 }
 
-const LONGEST_HEADER = 1024 * 1024; // characters; no server's is so long, and patterns overflow at many times that
+// Characters: far beyond what any runtime lets in, and what keeps V8's patterns from running out of stack.
+const LONGEST_HEADER = 1024 * 1024;
 
-// The parts of RFC 9110 sections 5.6.2, 5.6.4 and 11.2. Each class excludes what may follow it, so matching stays
-// linear. A missing closing quote is taken as being at the end.
+// The parts of RFC 9110 sections 5.6.2, 5.6.4 and 11.2. Each class excludes what may follow it, or nothing follows that
+// could fail, so matching stays linear. A missing closing quote is taken as being at the end.
 const QUOTED = String.raw`"([^"\\]*(?:\\[^][^"\\]*)*)"?`;
 const VALUE = String.raw`[ \t]*=[ \t]*(?:${QUOTED}|([^ \t,]*))`;
 const TOKEN68 = String.raw`[ \t]+([\w.~+/-]+=*)(?=[ \t]*(?:,|$))`;
@@ -47,7 +48,8 @@ const MEMBER = new RegExp(String.raw`[ \t,]*(?:${NAME}|(?:[^",]+|${QUOTED})+)`, 
  *
  * Several fields may be joined by commas, as `Headers` does. It never throws and takes linear time. Beyond the grammar
  * of RFC 9110 section 11.6.1 it reads what real servers send: unquoted values, spaces around `=`, missing commas,
- * an unclosed quote. Parameters behind anything else belong to no challenge.
+ * an unclosed quote. Parameters behind anything else belong to no challenge; what is beyond a million characters is
+ * not read.
  *
  * @example
  * ```ts

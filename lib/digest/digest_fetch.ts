@@ -1,6 +1,5 @@
-import { randomUUID } from "node:crypto";
 import { assertCredential, createSigner, type Signer } from "./authorization.ts";
-import { type Call, copy, discard, type Fetch, isStream, parseUrl, toCall, transmit } from "./call.ts";
+import { type Call, copy, discard, type Fetch, isSafe, isStream, layer, parseUrl, transmit } from "./call.ts";
 import { type DigestChallenge, findDigestChallenge, parseChallenges } from "./challenge.ts";
 import { fromHeader, toHeader, utf8Text } from "./hash.ts";
 import { refusal } from "./refusal.ts";
@@ -101,17 +100,18 @@ export function createDigestFetch(
     }
   }
 
-  function open(challenge: DigestChallenge, { series }: State): Session {
+  function open(challenge: DigestChallenge, { kept, series }: State): Session {
     const key = JSON.stringify([challenge.nonce, challenge.opaque]);
     const used = series.get(key) ?? { count: 0 };
-    series.delete(key); // the one used last goes to the end
+    series.delete(key); // the one handed out last goes to the end
     series.set(key, used);
-    for (const oldest of series.keys()) if (series.size > REMEMBERED_SERIES) series.delete(oldest);
-    return { challenge, used, sign: createSigner(challenge, { username, password, cnonce: randomUUID() }) };
+    for (const [oldest, its] of series) {
+      if (series.size > REMEMBERED_SERIES && its !== kept?.used) series.delete(oldest);
+    }
+    return { challenge, used, sign: createSigner(challenge, { username, password, cnonce: crypto.randomUUID() }) };
   }
 
-  return async (input, init) => {
-    const first = await toCall(input, init);
+  return layer(true, async (first) => {
     if (first.redirect !== "follow") return await exchange(first);
     let call: Call = { ...first, redirect: "manual" };
     for (let redirects = 0;; redirects++) {
@@ -124,7 +124,7 @@ export function createDigestFetch(
       await discard(response, call);
       call = next;
     }
-  };
+  });
 }
 
 /** Signs a call with the next count of the session; without one, it goes unsigned. */
@@ -163,7 +163,7 @@ function redirected(call: Call, { status, headers }: Response): Call | undefined
   if (status !== 303 && isStream(body)) {
     throw refusal(`Cannot follow the ${status} with a stream, which is sent already. Send it to ${url.href}`);
   }
-  const toGet = status === 303 ? !/^(GET|HEAD)$/.test(method) : status < 303 && method === "POST";
+  const toGet = status === 303 ? !isSafe(method) : status < 303 && method === "POST";
   const next = copy(call, toGet ? { url, method: "GET", body: null } : { url });
   if (toGet) removeFields(next, /^content-/);
   if (url.origin !== call.url.origin) removeFields(next, /^(authorization|cookie|host|proxy-authorization)$/);

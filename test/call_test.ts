@@ -1,0 +1,132 @@
+// The layers put around each other, with and without a fetch of the user's between them.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createAtlasFetch } from "../lib/atlas_fetch.ts";
+import { createBearerFetch } from "../lib/bearer_fetch.ts";
+import type { Fetch } from "../lib/digest/call.ts";
+import { createDigestFetch } from "../lib/digest/mod.ts";
+import { createRetryFetch } from "../lib/retry_fetch.ts";
+import { createFakeAtlas } from "../lib/testing.ts";
+
+interface Sent {
+  url: string;
+  authorization: string | null;
+  init: RequestInit;
+}
+
+/** Asks for Digest unless a request is signed in some way. */
+function createWire(): { fetch: Fetch; sent: Sent[] } {
+  const sent: Sent[] = [];
+  const fetch: Fetch = (input, init = {}) => {
+    const authorization = new Headers(init.headers).get("authorization");
+    sent.push({ url: String(input), authorization, init });
+    const headers = { "www-authenticate": 'Digest realm="r", nonce="n", qop="auth"' };
+    return Promise.resolve(authorization ? new Response("ok") : new Response(null, { status: 401, headers }));
+  };
+  return { fetch, sent };
+}
+
+const PLACE = "https://digest.example/a";
+const person = { username: "ada", password: "lovelace" };
+const token = () => Promise.resolve("t0ken");
+const OWN = /^TypeError: Cannot send your own Authorization header/;
+
+test("createRetryFetch() lets the fetch that it is given choose another URL, method, body and headers", async () => {
+  const { fetch, sent } = createWire();
+  const digestFetch = createDigestFetch({ ...person, fetch });
+  const retryFetch = createRetryFetch({
+    fetch: (_input, init = {}) => {
+      const headers = { ...Object.fromEntries(new Headers(init.headers)), "x-trace": "1" };
+      Object.assign(init, { method: "POST", body: new URLSearchParams("a=b"), headers });
+      return digestFetch(new Request("https://other.example/b"), init);
+    },
+  });
+  assert.equal((await retryFetch(PLACE, { headers: { "x-own": "2" } })).status, 200);
+  assert.deepEqual(sent.map(({ url }) => url), ["https://other.example/b", "https://other.example/b"]);
+  for (const { init } of sent) {
+    assert.deepEqual([...new Headers(init.headers).keys()].filter((name) => name !== "authorization"), [
+      "content-type",
+      "x-own",
+      "x-trace",
+    ]);
+    assert.equal(init.method, "POST");
+    assert.equal(await new Response(init.body).text(), "a=b");
+  }
+});
+
+test("createDigestFetch() takes an init that another call was sent with as any other", async () => {
+  let used: RequestInit | undefined;
+  await createRetryFetch({ fetch: (_input, init) => (used = init, Promise.resolve(new Response())) })(PLACE);
+  const { fetch, sent } = createWire();
+  await createDigestFetch({ ...person, fetch })("https://other.example/b", used);
+  assert.deepEqual(sent.map(({ url }) => url), ["https://other.example/b", "https://other.example/b"]);
+});
+
+test("createDigestFetch() shares no headers between two calls with one init, and leaves them alone", async () => {
+  const { fetch, sent } = createWire();
+  const digestFetch = createDigestFetch({ ...person, fetch });
+  await digestFetch(PLACE);
+  const hedged = createRetryFetch({
+    fetch: async (input, init) => {
+      const [first] = await Promise.all([digestFetch(input, init), digestFetch(input, init)]);
+      assert.equal(new Headers(init?.headers).get("authorization"), null);
+      return first;
+    },
+  });
+  await hedged(PLACE);
+  const counts = sent.slice(2).map(({ authorization }) => /nc=(\d+)/.exec(authorization ?? "")?.[1]);
+  assert.deepEqual(counts, ["00000002", "00000003"]);
+});
+
+test("createDigestFetch() and createBearerFetch() refuse an Authorization header from whatever is around them", async () => {
+  const { fetch, sent } = createWire();
+  const digestFetch = createDigestFetch({ ...person, fetch });
+  const bearerFetch = createBearerFetch({ token, fetch });
+  const signing: Fetch = (input, init = {}) => digestFetch(input, { ...init, headers: { authorization: "mine" } });
+  const own = { headers: { authorization: "mine" } };
+  await assert.rejects(createRetryFetch({ fetch: signing })(PLACE), OWN);
+  await assert.rejects(createRetryFetch({ fetch: digestFetch })(PLACE, own), OWN);
+  await assert.rejects(createRetryFetch({ fetch: createRetryFetch({ fetch: bearerFetch }) })(PLACE, own), OWN);
+  await assert.rejects(createBearerFetch({ token, fetch: digestFetch })(PLACE), OWN);
+  assert.deepEqual(sent, []);
+  await assert.rejects(
+    createDigestFetch({ ...person, fetch: createRetryFetch({ fetch: bearerFetch }) })(PLACE, own),
+    OWN,
+  );
+  assert.deepEqual(sent, []);
+  // Not its own: retries alone may carry any.
+  assert.equal((await createRetryFetch({ fetch })(PLACE, own)).status, 200);
+});
+
+test("createRetryFetch() has each try signed anew by a layer of ours, and its caller's Authorization kept", async () => {
+  let tries = 0;
+  const { fetch, sent } = createWire();
+  const busy: Fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    return response.ok && ++tries < 3 ? new Response(null, { status: 429, headers: { "retry-after": "0" } }) : response;
+  };
+  const options = { limit: 2, maxDelay: 1 };
+  await createRetryFetch({ ...options, fetch: createDigestFetch({ ...person, fetch: busy }) })(PLACE);
+  const counts = sent.map(({ authorization }) => /nc=(\d+)/.exec(authorization ?? "")?.[1]);
+  assert.deepEqual(counts, [undefined, "00000001", "00000002", "00000003"]);
+  tries = 0;
+  sent.length = 0;
+  await createRetryFetch({ ...options, fetch: busy })(PLACE, { headers: { authorization: "mine" } });
+  assert.deepEqual(sent.map(({ authorization }) => authorization), ["mine", "mine", "mine"]);
+});
+
+test("createAtlasFetch() takes a path from a fetch around it", async () => {
+  const atlas = createFakeAtlas();
+  const atlasFetch = createAtlasFetch({ credentials: atlas.credentials, fetch: atlas });
+  const local = createRetryFetch({ fetch: (input, init) => atlasFetch(new URL(String(input)).pathname, init) });
+  assert.equal((await local("https://local.example/groups")).status, 200);
+});
+
+test("createBearerFetch() reads the init at the moment of the call", async () => {
+  const { fetch, sent } = createWire();
+  const init: RequestInit = { redirect: "error", method: "POST", body: new Blob(["x"]) };
+  const call = createBearerFetch({ token, fetch })(new Request(PLACE), init);
+  Object.assign(init, { redirect: "follow", method: "PUT" });
+  await call;
+  assert.deepEqual(sent.map(({ init: { redirect, method } }) => [redirect, method]), [["error", "POST"]]);
+});
