@@ -21,18 +21,23 @@ export function entrants(clients) {
   ];
 }
 
-/** Has `turn(runner, round)` called for one runner after the other, in each round. */
-export async function takeRounds({ runners, rounds, say }, turn) {
+/**
+ * Calls `turn(runner, round)` for one runner after the other, `parts` times in each round: what slows the machine for
+ * a moment slows a part of a turn, not the whole.
+ */
+export async function takeRounds({ runners, rounds, parts = 1, say }, turn) {
   for (let round = 0; round < rounds; round++) {
     if (round % Math.ceil(rounds / 6) === 0) say(`round ${round + 1} of ${rounds}`);
     const present = runners.filter(({ id }) => round % SELDOM === 0 || CLOSE.includes(id));
-    for (const runner of shuffled(present, round)) await turn(runner, round);
+    for (let part = 0; part < parts; part++) {
+      for (const runner of shuffled(present, round * parts + part)) await turn(runner, round);
+    }
   }
 }
 
-/** The same shuffle in each run, another in each round: no runner always follows the same one. */
-function shuffled(runners, round) {
-  let state = round + 1;
+/** The same shuffle in each run, another in each lap: no runner always follows the same one. */
+function shuffled(runners, lap) {
+  let state = lap + 1;
   const order = [...runners];
   for (let last = order.length - 1; last > 0; last--) {
     state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9 >>> 0;

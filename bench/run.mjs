@@ -29,15 +29,15 @@ if (fewer !== undefined && !(Number.isInteger(Number(fewer)) && Number(fewer) >=
 
 const credentials = { username: "benchkey", password: "0ad5ed61-b06c-4d49-89b1-38f1bc35a6b8" };
 
-/** Rounds enough that bare fetch against itself reads 0.98 to 1.02 on a quiet machine, in 15 minutes. */
+/** As many rounds as a quarter of an hour holds; "fetch again" tells what noise they leave. */
 const sections = {
   size: { measure: measureSize },
   roundTrips: { measure: measureRoundTrips },
   bodies: { measure: measureBodies },
   ageing: { measure: measureAgeing },
   latency: { measure: measureLatency, rounds: 18 },
-  firstCall: { measure: measureFirstCall, rounds: 36 },
-  coldStart: { measure: measureColdStart, rounds: 90 },
+  firstCall: { measure: measureFirstCall, rounds: 30 },
+  coldStart: { measure: measureColdStart, rounds: 72 },
   speed: { measure: measureSpeed, rounds: 240 },
 };
 

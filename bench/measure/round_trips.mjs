@@ -100,7 +100,7 @@ async function afterFirstCall(worker, create, listener, task) {
 
 /** Every second burst is a new client's first: then all its calls ask for a challenge at once. */
 function reorderedBursts(size, quick) {
-  const calls = quick ? 128 : 640;
+  const calls = quick ? 128 : 384;
   return {
     name: `bursts of ${size}, reordered`,
     delays: { reorder: REORDER_MS },

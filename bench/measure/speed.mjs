@@ -4,11 +4,14 @@ import { entrants, takeRounds } from "../rounds.mjs";
 import { medianRatio } from "../statistics.mjs";
 
 /**
- * Calls in a slice, by callers: short, to interleave finely, but not shorter. The collector runs about every 190th
- * call; it must have its part in most slices, else the median leaves it out.
+ * The calls in a slice, and the slices (`parts`) in a round: short slices interleave finely, but the collector runs
+ * about every 190th call, and must have its part in most rounds: else the median leaves it out.
  */
-const SLICES = { 1: 200, 16: 256, 64: 320 };
-const QUICK_SLICES = { 1: 40, 16: 96, 64: 128 };
+const SLICES = [
+  { callers: 1, calls: 50, parts: 4 },
+  { callers: 16, calls: 64, parts: 4 },
+  { callers: 64, calls: 128, parts: 2 },
+];
 
 /** A call costs five times as much before the compiler has done its work. */
 const WARM_UP_CALLS = 5000;
@@ -23,16 +26,16 @@ export async function measureSpeed({ server, clients, rounds, quick, credentials
     if (!quick) await worker.ask({ task: "calls", calls: WARM_UP_CALLS, callers: 1 });
     runners.push({ ...entrant, worker, listener });
   }
-  const slices = quick ? QUICK_SLICES : SLICES;
   const rows = [];
-  for (const callers of Object.keys(slices).map(Number)) {
+  for (const { callers, calls, parts } of SLICES) {
     const able = runners.filter(({ client }) => callers === 1 || client.parallel)
-      .map((runner) => ({ ...runner, slices: [] }));
+      .map((runner) => ({ ...runner, rounds: [] }));
     const sayCallers = (text) => say(`callers: ${callers}, ${text}`);
-    await takeRounds({ runners: able, rounds, say: sayCallers }, async (runner, round) => {
+    await takeRounds({ runners: able, rounds, parts: quick ? 1 : parts, say: sayCallers }, async (runner, round) => {
       // Some calls to wake what has slept since this client's last turn.
-      await runner.worker.ask({ task: "calls", calls: callers + 10, callers });
-      runner.slices[round] = await runner.worker.ask({ task: "calls", calls: slices[callers], callers });
+      await runner.worker.ask({ task: "calls", calls: Math.max(callers, 10), callers });
+      const slice = await runner.worker.ask({ task: "calls", calls, callers });
+      (runner.rounds[round] ??= []).push(slice);
     });
     rows.push(...able.map((runner) => rowOf(runner, able[0], callers)));
   }
@@ -43,24 +46,28 @@ export async function measureSpeed({ server, clients, rounds, quick, credentials
   return rows;
 }
 
-function rowOf({ id, slices }, baseline, callers) {
-  const taken = slices.filter(() => true);
-  const against = (figure) => medianRatio(slices.map(figure), baseline.slices.map(figure));
+function rowOf(runner, baseline, callers) {
+  const slices = runner.rounds.flat();
+  const against = (figure) => medianRatio(runner.rounds.map(figure), baseline.rounds.map(figure));
   const row = {
-    entrant: id,
+    entrant: runner.id,
     callers,
-    calls: taken.reduce((sum, { calls }) => sum + calls, 0),
-    failed: taken.reduce((sum, { failed }) => sum + failed, 0),
+    calls: sum(slices, "calls"),
+    failed: sum(slices, "failed"),
     callsPerSecond: against(perSecond),
   };
-  return taken[0].cpuMs === undefined ? row : { ...row, cpu: against(cpuPerCall) };
+  return slices[0].cpuMs === undefined ? row : { ...row, cpu: against(cpuPerCall) };
 }
 
 /** Of calls that succeeded: a refused call is quick, and worth nothing. */
-function perSecond({ calls, failed, ms }) {
-  return (calls - failed) / (ms / 1000);
+function perSecond(slices) {
+  return (sum(slices, "calls") - sum(slices, "failed")) / (sum(slices, "ms") / 1000);
 }
 
-function cpuPerCall({ calls, cpuMs }) {
-  return cpuMs / calls;
+function cpuPerCall(slices) {
+  return sum(slices, "cpuMs") / sum(slices, "calls");
+}
+
+function sum(slices, key) {
+  return slices.reduce((total, slice) => total + slice[key], 0);
 }
