@@ -156,7 +156,7 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
   const connected = () => atlas ??= connectFromEnvironment();
   const send = createRetryFetch({
     ...(retry === false ? { limit: 0 } : retry),
-    fetch: layer(true, (call) => transmit(connected().fetch, call)),
+    fetch: layer(false, (call) => transmit(connected().fetch, call)),
   });
 
   return async (input, init) => {

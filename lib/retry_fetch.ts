@@ -85,7 +85,7 @@ export function createRetryFetch(
       let delay: number | undefined;
       try {
         const attempt = retries === 0 ? call : copy(call);
-        if (!isSigned) attempt.headers.delete("authorization"); // of the try before
+        if (retries > 0 && !isSigned) attempt.headers.delete("authorization"); // of the try before
         const response = await transmit(fetch, attempt);
         if (retries < most) delay = delayAfter(response, safe, retries);
         if (delay === undefined) return response;

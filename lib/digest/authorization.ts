@@ -1,5 +1,5 @@
 import type { DigestChallenge } from "./challenge.ts";
-import { hexDigest, utf8ByteString } from "./hash.ts";
+import { hexDigest, toHeader, utf8ByteString } from "./hash.ts";
 
 /** What is asked for, by whom, and what makes the answer differ from the last one. */
 export interface DigestRequest {
@@ -76,13 +76,23 @@ export function createSigner(
   if (userhash) constant += ", userhash=true";
   if (qop || session) constant += `, cnonce=${quoted(cnonce)}`;
   if (qop) constant += `, qop=${qop}`;
+  constant = toHeader(constant);
 
+  // Who asks again and again often asks for the same.
+  let a2 = "";
+  let ha2 = "";
+  let target = "";
   return ({ method, uri, count, body = "" }) => {
-    const bytes = typeof body === "string" ? utf8ByteString(body) : body;
-    const a2 = `${method}:${uri}${qop === "auth-int" ? `:${hexDigest(hash, bytes)}` : ""}`;
+    let next = `${method}:${uri}`;
+    if (qop === "auth-int") next += `:${hexDigest(hash, typeof body === "string" ? utf8ByteString(body) : body)}`;
+    if (next !== a2) {
+      a2 = next;
+      ha2 = hexDigest(hash, a2);
+      target = `, uri=${quoted(uri)}`;
+    }
     const nc = count.toString(16).padStart(8, "0");
-    const response = hexDigest(hash, `${ha1}:${nonce}:${qop ? `${nc}:${cnonce}:${qop}:` : ""}${hexDigest(hash, a2)}`);
-    return `${constant}${qop ? `, nc=${nc}` : ""}, uri=${quoted(uri)}, response="${response}"`;
+    const response = hexDigest(hash, `${ha1}:${nonce}:${qop ? `${nc}:${cnonce}:${qop}:` : ""}${ha2}`);
+    return `${constant}${qop ? `, nc=${nc}` : ""}${target}, response="${response}"`;
   };
 }
 

@@ -1,7 +1,7 @@
 import { assertCredential, createSigner, type Signer } from "./authorization.ts";
 import { type Call, copy, discard, type Fetch, isSafe, isStream, layer, parseUrl, transmit } from "./call.ts";
 import { type DigestChallenge, findDigestChallenge, parseChallenges } from "./challenge.ts";
-import { fromHeader, toHeader, utf8Text } from "./hash.ts";
+import { fromHeader, utf8Text } from "./hash.ts";
 import { refusal } from "./refusal.ts";
 
 /** A challenge being answered. */
@@ -9,7 +9,7 @@ interface Session {
   challenge: DigestChallenge;
   /** Shared with every other answer to the same nonce and opaque. */
   used: Series;
-  sign: Signer;
+  signer: Signer;
 }
 
 interface Series {
@@ -65,8 +65,8 @@ export function createDigestFetch(
   /** Asks for one URL: the flow of RFC 7616 section 3.2 from top to bottom. */
   async function exchange(call: Call): Promise<Response> {
     const { url, body } = call;
-    const state: State = origins.get(url.origin) ?? { series: new Map() };
-    origins.set(url.origin, state);
+    let state = origins.get(url.origin);
+    if (!state) origins.set(url.origin, state = { series: new Map() });
     const stream = isStream(body);
     let session = state.kept;
     let fresh = false; // no request signed by the session has been accepted yet
@@ -74,7 +74,10 @@ export function createDigestFetch(
     let asking = stream || (!session && (call.integrity || new Blob([body ?? ""]).size > LARGE_BODY));
     for (let sent = 1;; sent++) {
       const attempt = asking ? bodyless(call) : sent === 1 ? call : copy(call);
-      if (!asking) await authorize(attempt, session);
+      if (!asking) {
+        if (session) sign(attempt, session, session.challenge.qop === "auth-int" ? await bytesOf(body) : undefined);
+        else attempt.headers.delete("authorization"); // of the call that was redirected here
+      }
       const response = await transmit(fetch, attempt);
       const { status, headers } = response;
       if (status === 401) {
@@ -108,7 +111,7 @@ export function createDigestFetch(
     for (const [oldest, its] of series) {
       if (series.size > REMEMBERED_SERIES && its !== kept?.used) series.delete(oldest);
     }
-    return { challenge, used, sign: createSigner(challenge, { username, password, cnonce: crypto.randomUUID() }) };
+    return { challenge, used, signer: createSigner(challenge, { username, password, cnonce: crypto.randomUUID() }) };
   }
 
   return layer(true, async (first) => {
@@ -127,18 +130,14 @@ export function createDigestFetch(
   });
 }
 
-/** Signs a call with the next count of the session; without one, it goes unsigned. */
-async function authorize({ url, method, headers, body }: Call, session: Session | undefined): Promise<void> {
-  headers.delete("authorization"); // of an earlier try of the same call
-  if (!session) return;
-  const { challenge, used, sign } = session;
-  let bytes: Uint8Array | undefined;
-  if (challenge.qop === "auth-int") {
-    if (isStream(body)) throw refusal("Cannot hash a stream for a server that only takes auth-int. Read it first");
-    bytes = new Uint8Array(await new Response(body).arrayBuffer());
-  }
-  const uri = url.pathname + url.search;
-  headers.set("authorization", toHeader(sign({ method, uri, count: ++used.count, body: bytes })));
+/** Signs a call with the next count of the session. */
+function sign({ url, method, headers }: Call, { used, signer }: Session, body: Uint8Array | undefined): void {
+  headers.set("authorization", signer({ method, uri: url.pathname + url.search, count: ++used.count, body }));
+}
+
+async function bytesOf(body: Call["body"]): Promise<Uint8Array> {
+  if (isStream(body)) throw refusal("Cannot hash a stream for a server that only takes auth-int. Read it first");
+  return new Uint8Array(await new Response(body).arrayBuffer());
 }
 
 /** The nonce for the next request (RFC 7616 section 3.5). */
