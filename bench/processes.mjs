@@ -53,7 +53,9 @@ export function startServer(credentials) {
         close: () => ask({ task: "close", port }),
       };
     },
-    end: () => child.disconnect(),
+    end() {
+      if (child.connected) child.disconnect(); // a server that has ended must not hide why the run fails
+    },
   };
 }
 
