@@ -155,9 +155,12 @@ export async function discard({ body }: Response, { signal }: Call): Promise<voi
 }
 
 async function drain(body: Response["body"]): Promise<void> {
+  // The first `for await` over a stream costs Node 5 ms.
+  const reader = body?.getReader();
+  let left = LONGEST_DISCARD;
   try {
-    let left = LONGEST_DISCARD;
-    for await (const chunk of body ?? []) if ((left -= chunk.length) < 0) break; // which cancels
+    for (let chunk; reader && left >= 0 && !(chunk = await reader.read()).done;) left -= chunk.value.length;
+    await reader?.cancel(); // nothing, at the end
   } catch {
     // A body that breaks off was not wanted anyway.
   }

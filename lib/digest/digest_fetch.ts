@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { assertCredential, createSigner, type Signer } from "./authorization.ts";
 import { type Call, copy, discard, type Fetch, isSafe, isStream, layer, parseUrl, transmit } from "./call.ts";
 import { type DigestChallenge, findDigestChallenge, parseChallenges } from "./challenge.ts";
@@ -71,7 +72,7 @@ export function createDigestFetch(
     let session = state.kept;
     let fresh = false; // no request signed by the session has been accepted yet
     // A 401 would not have the integrity that is asked for.
-    let asking = stream || (!session && (call.integrity || new Blob([body ?? ""]).size > LARGE_BODY));
+    let asking = stream || (!session && (call.integrity || (body && new Blob([body]).size > LARGE_BODY)));
     for (let sent = 1;; sent++) {
       const attempt = asking ? bodyless(call) : sent === 1 ? call : copy(call);
       if (!asking) {
@@ -111,7 +112,7 @@ export function createDigestFetch(
     for (const [oldest, its] of series) {
       if (series.size > REMEMBERED_SERIES && its !== kept?.used) series.delete(oldest);
     }
-    return { challenge, used, signer: createSigner(challenge, { username, password, cnonce: crypto.randomUUID() }) };
+    return { challenge, used, signer: createSigner(challenge, { username, password, cnonce: randomUUID() }) };
   }
 
   return layer(true, async (first) => {
