@@ -135,7 +135,9 @@ function messageOf(
   { code, detail, reason, fields, hint }: AtlasErrorFacts,
   place: string,
 ): string {
-  const head = [status, sentence(code || statusText), place && `at ${place}`].filter(Boolean).join(" ");
+  // A cluster may be called `basic-1`: in a path only a blank or its like makes a scheme of the word.
+  const path = place.split("/").map((part) => /(basic|bearer|digest)[\s%]/i.test(part) ? masked(part) : part).join("/");
+  const head = [status, sentence(code || statusText), path && `at ${path}`].filter(Boolean).join(" ");
   const wrong = fields?.map(({ field, description }) => `${field}: ${description}`).join("; ");
   const said = [detail || reason, wrong, hint].map(sentence).filter(Boolean).join(". ");
   return (said ? `${head}: ${said}` : head).replace(/[\s\p{C}]+/gu, " ");

@@ -583,6 +583,16 @@ test("AtlasError leaves words that are no credentials", async () => {
   }
 });
 
+test("AtlasError masks credentials in a path too, and leaves its words", () => {
+  const response = new Response(null, { status: 404 });
+  const message = (place: string) => new AtlasError(response, {}, place).message;
+  assert.equal(message("/a\nb Bearer SECRETeyJ1/c"), "404 at /a b Bearer ***/c");
+  assert.equal(message("/x%20Basic%20SECRETdXNlcg%3D%3D"), "404 at /x%20Basic ***");
+  assert.equal(message("/groups/1/clusters/basic/processArgs"), "404 at /groups/1/clusters/basic/processArgs");
+  assert.equal(message("/clusters/basic-prod/x page 2"), "404 at /clusters/basic-prod/x page 2");
+  assert.equal(message("/clusters/basic-1 page 2"), "404 at /clusters/basic-1 page 2");
+});
+
 test("AtlasError masks credentials in the spellings that servers quote them in", async () => {
   const quotes = [
     "Bearer token SECRETeyJ1",

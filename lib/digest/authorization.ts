@@ -26,7 +26,7 @@ export type Signer = (request: Omit<DigestRequest, "username" | "password" | "cn
  * The `Authorization` value that answers a Digest challenge (RFC 7616 section 3.4; RFC 2069 where it offers no qop).
  *
  * Realm, nonce and opaque are taken as byte strings, one character a byte, as fetch delivers them; user name, password
- * and a string body as UTF-8. The value is a byte string too, fit for `Headers`.
+ * and a string body as UTF-8. The value is what `Headers` takes to send those bytes.
  *
  * @throws {TypeError} if the user name or the password holds CR, LF or NUL, or the platform refuses the hash
  *
