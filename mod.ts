@@ -12,6 +12,11 @@
  *
  * @module
  */
+export { digestAuthorization, type DigestRequest } from "./lib/digest/authorization.ts";
+export type { Fetch } from "./lib/digest/call.ts";
+export { type Challenge, type DigestChallenge, findDigestChallenge, parseChallenges } from "./lib/digest/challenge.ts";
+export { createDigestFetch } from "./lib/digest/digest_fetch.ts";
+export type { HashName } from "./lib/digest/hash.ts";
 export { AtlasError, type AtlasErrorFacts, ensureOk } from "./lib/atlas_error.ts";
 export {
   type ApiKey,
@@ -23,17 +28,6 @@ export {
   type ServiceAccount,
 } from "./lib/atlas_fetch.ts";
 export { createBearerFetch } from "./lib/bearer_fetch.ts";
-export {
-  type Challenge,
-  createDigestFetch,
-  digestAuthorization,
-  type DigestChallenge,
-  type DigestRequest,
-  type Fetch,
-  findDigestChallenge,
-  type HashName,
-  parseChallenges,
-} from "./lib/digest/mod.ts";
 export { paginate } from "./lib/paginate.ts";
 export { createRetryFetch, type RetryOptions } from "./lib/retry_fetch.ts";
 export { createTokenSource, type TokenSource, type TokenStore } from "./lib/token_source.ts";

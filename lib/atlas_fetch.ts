@@ -250,7 +250,7 @@ function mediaType(version: string, format: string = "json"): string {
 
 /** The URL of a path: below the API's, from the origin if it starts with `/api/`, or a full URL as it is. */
 function resolve(input: string, origin: string): string {
-  if (/^[a-z][a-z\d+.-]*:[\\/]{2}/i.test(input)) return input;
-  if (/^[\\/]{2}/.test(input)) return new URL(origin).protocol + input; // another host, to be refused
+  const full = /^([a-z][a-z\d+.-]*:)?[\\/]{2}/i.exec(input);
+  if (full) return full[1] ? input : new URL(origin).protocol + input; // the latter to be refused: another host
   return input.startsWith("/api/") ? origin + input : `${origin}${API_PATH}/${input.replace(/^\//, "")}`;
 }

@@ -95,15 +95,43 @@ async function compile(
 
 // npm -------------------------------------------------------------------------------------------
 
-test("The package holds two files for each source, its papers, and nothing else", async () => {
+test("The package holds types for each source, the entries, what these share, its papers, and nothing else", async () => {
   const sources = ["mod.ts", ...(await filesBelow(join(root, "lib"))).map((file) => `lib/${file}`)];
-  const built = sources.map((file) => `dist/${file.replace(/\.ts$/, "")}`)
-    .flatMap((file) => [`${file}.js`, `${file}.d.ts`]);
+  const files = await filesBelow(installed);
   assert.deepEqual(
-    await filesBelow(installed),
-    ["CHANGELOG.md", "LICENSE", "README.md", "package.json", ...built].sort(),
+    files.filter((file) => !/^dist\/lib\/chunk-[A-Z\d]{8}\.js$/.test(file)),
+    [
+      "CHANGELOG.md",
+      "LICENSE",
+      "README.md",
+      "package.json",
+      ...["mod", "lib/digest/mod", "lib/testing", "lib/cli"].map((entry) => `dist/${entry}.js`),
+      ...sources.map((file) => `dist/${file.replace(/\.ts$/, ".d.ts")}`),
+    ].sort(),
   );
+  const loaded = await Promise.all(files.filter((file) => file.endsWith(".js")).map(filesLoadedBy));
+  assert.deepEqual(files.filter((file) => file.includes("chunk") && !loaded.flat().includes(file)), []);
 });
+
+// Each file costs a cold start about half a per cent.
+for (const { entry, most } of [{ entry: "dist/mod.js", most: 3 }, { entry: "dist/lib/digest/mod.js", most: 2 }]) {
+  test(`${entry} loads at most ${most} files`, async () => {
+    const loaded = await filesLoadedBy(entry);
+    assert.ok(loaded.length <= most, loaded.join(", "));
+  });
+}
+
+/** A built file and what it imports of the package, at any distance. */
+async function filesLoadedBy(entry: string): Promise<string[]> {
+  const loaded = new Set([entry]);
+  for (const file of loaded) {
+    const text = await readFile(join(installed, file), "utf8");
+    for (const [, specifier = ""] of text.matchAll(/^(?:import|export|\}).*"(\.[^"]+)";$/gm)) {
+      loaded.add(join(file, "..", specifier));
+    }
+  }
+  return [...loaded];
+}
 
 test("The package imports nothing but itself and Node's own modules", async () => {
   for (const file of await filesBelow(installed)) {
