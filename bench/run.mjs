@@ -42,7 +42,7 @@ const sections = {
 };
 
 installOurs();
-const clients = await withoutMissing(findClients());
+const clients = findClients();
 const server = startServer(credentials);
 const results = {
   quick,
@@ -75,17 +75,6 @@ if (quick || only !== undefined) {
 } else {
   writeFileSync(here("results.json"), `${JSON.stringify(results, null, 2)}\n`);
   writeReport(results);
-}
-
-/** Not every door of atlas-fetch need be built yet. */
-async function withoutMissing(clients) {
-  const present = await Promise.all(clients.map(async ({ id, ours }) => {
-    if (!ours) return true;
-    const module = await import(id === "atlas" ? "atlas-fetch" : "atlas-fetch/digest").catch(() => ({}));
-    return (id === "atlas" ? "createAtlasFetch" : "createDigestFetch") in
-      module;
-  }));
-  return clients.filter((_, index) => present[index]);
 }
 
 function elapsed() {
