@@ -66,10 +66,11 @@ export async function toCall(input: string | URL | Request, init?: RequestInit):
   if (given !== null && isSafe(method)) {
     throw refusal(`Cannot send a body with ${method}: use POST or the query`);
   }
+  // Node would check that of a 401 or a redirect too.
+  if (init.integrity || request?.integrity) throw refusal("Cannot check integrity: hash the body yourself");
   signal?.throwIfAborted();
   const call: Call = {
     ...init,
-    integrity: init.integrity ?? request?.integrity ?? "",
     url,
     method,
     headers,
@@ -140,6 +141,7 @@ export function transmit(fetch: Fetch = globalThis.fetch, call: Call): Promise<R
 }
 
 const LONGEST_DISCARD = 64 * 1024; // bytes
+const DISCARD_PATIENCE = 1000; // ms; a body may never end
 
 /**
  * Ends a response that nobody will see, so that its connection can be used again.
@@ -150,20 +152,21 @@ const LONGEST_DISCARD = 64 * 1024; // bytes
  */
 export async function discard({ body }: Response, { signal }: Call): Promise<void> {
   await unlessAborted(drain(body), signal);
-  await new Promise<void>((resolve) => globalThis.setImmediate(resolve)); // setTimeout takes a millisecond
+  await new Promise(globalThis.setImmediate); // setTimeout takes a millisecond
   signal?.throwIfAborted();
 }
 
 async function drain(body: Response["body"]): Promise<void> {
-  // The first `for await` over a stream costs Node 5 ms.
-  const reader = body?.getReader();
-  let left = LONGEST_DISCARD;
-  try {
-    for (let chunk; reader && left >= 0 && !(chunk = await reader.read()).done;) left -= chunk.value.length;
-    await reader?.cancel(); // nothing, at the end
-  } catch {
-    // A body that breaks off was not wanted anyway.
-  }
+  if (!body || body.locked) return; // a caller's fetch may have read it
+  const reader = body.getReader();
+  const read = async () => {
+    let left = LONGEST_DISCARD;
+    // The first `for await` over a stream costs Node 5 ms.
+    for (let chunk; left >= 0 && !(chunk = await reader.read()).done;) left -= chunk.value.length;
+  };
+  // A body that breaks off was not wanted anyway.
+  await unlessAborted(read(), AbortSignal.timeout(DISCARD_PATIENCE)).catch(() => {});
+  reader.cancel().catch(() => {}); // nothing, at the end
 }
 
 /** The promise, or the signal's reason if that comes first; the promise goes on for others. */

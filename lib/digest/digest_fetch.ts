@@ -36,15 +36,15 @@ const MOST_REDIRECTS = 20;
  * The first call to an origin takes two round trips; then the nonce is kept and each call is signed at once. A 401
  * that cannot be answered is returned as it came. What differs from fetch: redirects are followed here, so that each
  * is signed for its own URI, and to another origin without credentials; a body over 16 KiB waits until a bodyless GET
- * has brought a challenge, and a stream always does, since it can be sent only once; a Request's body is read into
- * memory.
+ * has brought a challenge, and a stream always does, since it can be sent only once. Of a Request it takes URL, method,
+ * headers, body (read into memory), signal and redirect: give all else, such as a `dispatcher`, as init.
  *
  * @param options.username Sent as UTF-8
  * @param options.password Sent only hashed
  * @param options.fetch What sends the requests
  * @default {globalThis.fetch, looked up at each request}
  * @throws {TypeError} if the user name or the password holds CR, LF or NUL. The calls reject with a `TypeError` for
- * a caller's `Authorization` header, a GET with a body, and a stream where the server only takes `auth-int` or answers
+ * a caller's `Authorization` header, an `integrity`, a GET with a body, and a stream where the server only takes `auth-int` or answers
  * with a redirect that keeps the body; for the rest, as fetch does
  *
  * @example
@@ -71,8 +71,7 @@ export function createDigestFetch(
     const stream = isStream(body);
     let session = state.kept;
     let fresh = false; // no request signed by the session has been accepted yet
-    // A 401 would not have the integrity that is asked for.
-    let asking = stream || (!session && (call.integrity || (body && new Blob([body]).size > LARGE_BODY)));
+    let asking = stream || (!session && body && new Blob([body]).size > LARGE_BODY);
     for (let sent = 1;; sent++) {
       const attempt = asking ? bodyless(call) : sent === 1 ? call : copy(call);
       if (!asking) {
@@ -149,7 +148,7 @@ function nextNonce(headers: Headers): string | undefined {
 
 /** Asks for the challenge in place of a call whose body must not be sent in vain. */
 function bodyless(call: Call): Call {
-  const asking = copy(call, { method: "GET", body: null, redirect: "manual", integrity: "" });
+  const asking = copy(call, { method: "GET", body: null, redirect: "manual" });
   removeFields(asking, /^(authorization$|content-|if-|range$)/);
   return asking;
 }
@@ -161,7 +160,7 @@ function redirected(call: Call, { status, headers }: Response): Call | undefined
   const url = parseUrl(utf8Text(fromHeader(location)), call.url);
   const { method, body } = call;
   if (status !== 303 && isStream(body)) {
-    throw refusal(`Cannot follow the ${status} with a stream, which is sent already. Send it to ${url.href}`);
+    throw refusal(`Cannot follow the ${status} with a used stream. Send it to ${url.href}`);
   }
   const toGet = status === 303 ? !isSafe(method) : status < 303 && method === "POST";
   const next = copy(call, toGet ? { url, method: "GET", body: null } : { url });
