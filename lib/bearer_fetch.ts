@@ -1,4 +1,4 @@
-import { copy, discard, type Fetch, isStream, isToken, layer, transmit, unlessAborted } from "./digest/call.ts";
+import { copy, discard, type Fetch, isSafe, isStream, isToken, layer, transmit, unlessAborted } from "./digest/call.ts";
 import { refusal } from "./digest/refusal.ts";
 import type { TokenSource } from "./token_source.ts";
 
@@ -7,7 +7,8 @@ import type { TokenSource } from "./token_source.ts";
  *
  * The token goes to whatever URL the fetch is given, and over redirects as the native fetch does it: not to another
  * origin. A 401 is answered once with a renewed token, unless it has an `X-Error-Code` (a missing role, which no new
- * token would change); a stream cannot be sent again: its 401 is returned, and the next call has the renewed token.
+ * token would change). A stream cannot be sent again, nor a POST that was redirected, which may have been executed:
+ * their 401 is returned, and the next call has the renewed token.
  *
  * @param options.token Where the tokens come from, such as `createTokenSource`
  * @param options.fetch What sends the requests
@@ -36,7 +37,7 @@ export function createBearerFetch({ token, fetch }: { token: TokenSource; fetch?
     // Over a redirect to another origin the token was never seen.
     if (isFinal || (response.redirected && new URL(response.url).origin !== call.url.origin)) return response;
     const renewed = await unlessAborted(token({ refused, signal }), signal);
-    if (renewed === refused || isStream(call.body)) return response;
+    if (renewed === refused || isStream(call.body) || (response.redirected && !isSafe(call.method))) return response;
     await discard(response, call);
     const again = copy(call);
     authorize(again.headers, renewed);

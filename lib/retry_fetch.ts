@@ -35,7 +35,7 @@ const FIRST_DELAY_OF_429 = 10_000; // ms, as MongoDB advises
  *
  * It waits as long as `Retry-After` says plus up to a second at random, else from 1 s (429: 10 s) doubled each time,
  * with full jitter (RFC 9110 section 10.2.3). A response that is not tried again is returned as it is. A stream is
- * sent once only.
+ * sent once only. Put it around a fetch that authenticates, not inside one: then each try is signed anew.
  *
  * @param options.limit Retries beyond the first try
  * @default {2}
@@ -68,8 +68,9 @@ export function createRetryFetch(
   }
 
   /** How long to wait before the next try, in ms; undefined if there is to be none. */
-  function delayAfter({ status, headers }: Response, safe: boolean, retries: number): number | undefined {
-    if (status !== 429 && !(safe && [500, 502, 503, 504].includes(status))) return undefined;
+  function delayAfter({ status, headers, redirected }: Response, safe: boolean, retries: number): number | undefined {
+    // A POST that was redirected may have been executed before the 429.
+    if (safe ? ![429, 500, 502, 503, 504].includes(status) : status !== 429 || redirected) return undefined;
     const asked = retryAfter(headers.get("retry-after") ?? "");
     if (Number.isNaN(asked)) return jittered(status === 429 ? FIRST_DELAY_OF_429 : FIRST_DELAY, retries);
     // One more, since Node's timers may be a millisecond early.
@@ -116,11 +117,14 @@ function retryAfter(value: string): number {
     : NaN;
 }
 
-/** Whether fetch refuses the init itself, such as a `mode` that there is not: its TypeError is not the network's. */
+/**
+ * Whether fetch refuses the init itself, such as a `mode` that there is not, or the redirect that it is to refuse: its
+ * TypeError is not the network's.
+ */
 function isMistake(call: Call): boolean {
   try {
     new Request(call.url, { ...call, body: null, signal: null });
-    return false;
+    return call.redirect === "error" && isSafe(call.method);
   } catch {
     return true;
   }

@@ -259,6 +259,20 @@ test("createBearerFetch() renews the token for a 401 behind a redirect of the sa
   });
 });
 
+test("createBearerFetch() sends no POST again for a 401 behind a redirect, but renews the token", async () => {
+  const seen: string[] = [];
+  await serving((request, response) => {
+    seen.push(`${request.method} ${request.url} ${request.headers.authorization}`);
+    if (request.method === "POST") return void response.writeHead(303, { location: "/done" }).end();
+    response.writeHead(request.headers.authorization === "Bearer t2" ? 200 : 401).end();
+  }, async (url) => {
+    const bearerFetch = createBearerFetch({ token: createSource().token });
+    assert.equal((await bearerFetch(`${url}/do`, { method: "POST", body: "x" })).status, 401);
+    assert.equal((await bearerFetch(`${url}/done`)).status, 200);
+    assert.deepEqual(seen, ["POST /do Bearer t1", "GET /done Bearer t1", "GET /done Bearer t2"]);
+  });
+});
+
 test("createBearerFetch() uses the connection of the refused request again", async () => {
   await serving((request, response) => {
     response.writeHead(request.headers.authorization === "Bearer t2" ? 200 : 401).end("x".repeat(2000));

@@ -511,6 +511,37 @@ test("createRetryFetch() repeats a lost connection for GET and HEAD only", async
   }
 });
 
+test("createRetryFetch() sends no POST again for a 429 behind a redirect", async () => {
+  for (const method of ["POST", "GET"]) {
+    const seen: string[] = [];
+    const listener: RequestListener = (request, response) => {
+      seen.push(`${request.method} ${request.url}`);
+      if (request.url === "/do") return void response.writeHead(303, { location: "/done" }).end();
+      response.writeHead(seen.length < 3 ? 429 : 200, { "retry-after": "0" }).end();
+    };
+    await serving(listener, async (url) => {
+      const { status } = await createRetryFetch()(`${url}/do`, { method });
+      const first = [`${method} /do`, "GET /done"];
+      assert.deepEqual([status, seen], method === "GET" ? [200, [...first, ...first]] : [429, first]);
+    });
+  }
+});
+
+test("createRetryFetch() does not repeat a redirect that it is to refuse", async () => {
+  for (const method of ["GET", "POST"]) {
+    let requests = 0;
+    await serving((_request, response) => {
+      requests++;
+      response.writeHead(302, { location: "/" }).end();
+    }, async (url) => {
+      const error = await reasonOf(createRetryFetch()(url, { method, redirect: "error" }));
+      assert.ok(error instanceof TypeError);
+      assert.equal(/^Connection lost: POST .* may have been executed/.test(error.message), method === "POST");
+      assert.equal(requests, 1);
+    });
+  }
+});
+
 test("createRetryFetch() rejects as fetch does for a connection that is lost for good", async () => {
   for (const limit of [0, 2]) {
     let requests = 0;
