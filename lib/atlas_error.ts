@@ -188,7 +188,7 @@ export function textOf(value: unknown, name: string): string {
   return typeof member === "string" ? member : "";
 }
 
-const ADDRESS = /[\da-f]{0,4}([.:][\da-f]{0,4}){2,9}(?<!\.)/i;
+const ADDRESS = /(\d{1,3}\.){3}\d{1,3}|[\da-f]{0,4}:(:|([\da-f]{0,4}:){2})[\da-f:.]{0,40}(?<!\.)/i;
 
 function hintOf({ status, url, headers }: Response, code: string, said: unknown[]): string | undefined {
   if (/(ON|REQUIRES)_ACCESS_LIST$/.test(code)) {

@@ -126,6 +126,7 @@ test("AtlasError finds the address wherever it is, of any kind", async () => {
     assert.equal(await hintFor(undefined, [ip]), add(ip));
     assert.equal(await hintFor(sentence(ip), [null]), add(ip));
     assert.equal(await hintFor(sentence(ip), ["65f1c0de0000000000000000"]), add(ip));
+    assert.equal(await hintFor(`At 12:34:56 on 2026-11-26T12:34:56Z, by a.b.c: ${sentence(ip)}`, undefined), add(ip));
   }
   for (
     const parameters of [undefined, [], [null], [{}], [{ toString: 1, valueOf: 1 }], [["a"]], "x", { 0: "a" }, [7]]
