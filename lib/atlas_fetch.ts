@@ -203,8 +203,8 @@ function authenticating(
     const value = memberOf(source, name);
     if (!isClient && /^mdb_sa_/.test(String(value))) {
       throw new TypeError(
-        `Cannot use a service account as ${name}: give { clientId, clientSecret }, or set MONGODB_ATLAS_CLIENT_ID and ` +
-          "MONGODB_ATLAS_CLIENT_SECRET",
+        `Cannot use a service account as ${name}: give { clientId, clientSecret }, or set ` +
+          CREDENTIAL_VARIABLES[0].join(" and "),
       );
     }
     if (!value) {

@@ -32,7 +32,7 @@ export async function* paginate<T = unknown>(
   const asked = new Set<string>();
   while (!asked.has(canonical(query))) {
     asked.add(canonical(query));
-    let place = `${base.replace(/^\w+:\/\/[^/]*/, "")} page ${asked.size}`;
+    let place = `${base.replace(/^\s*(\w+:)?[\\/]{2}[^\\/]*/, "")} page ${asked.size}`;
     const lost = (error: unknown) => {
       if (!(error instanceof TypeError)) throw error;
       throw new TypeError(`${place}: ${error.message}`, { cause: error.cause ?? error });

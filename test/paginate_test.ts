@@ -6,6 +6,7 @@ import { createAtlasFetch } from "../lib/atlas_fetch.ts";
 import type { Fetch } from "../lib/digest/call.ts";
 import { paginate } from "../lib/paginate.ts";
 import { createFakeAtlas } from "../lib/testing.ts";
+import { reasonOf } from "./serving.ts";
 
 const ORIGIN = "https://cloud.mongodb.com";
 
@@ -105,6 +106,17 @@ test("paginate() keeps the caller's query as it is written", async () => {
     "/x?y=?itemsPerPage=3&itemsPerPage=500",
     "/x?items%50erPage=7",
   ]);
+});
+
+test("paginate() shows no password of a URL that it cannot fetch", async () => {
+  const { fetch, asked } = createPages();
+  const atlasFetch = createAtlasFetch({ credentials: { publicKey: "abcdefgh", privateKey: "x" }, fetch });
+  for (const start of ["//", "https://", "https:\\\\", "\\/"]) {
+    const error = await reasonOf(all(paginate(atlasFetch, `${start}user:hunter2@evil.example/x`)));
+    assert.match(error.message, /^\/x page 1: Cannot fetch/);
+    assert.doesNotMatch(inspect(error), /hunter2/);
+  }
+  assert.deepEqual(asked, []);
 });
 
 test("paginate() hands the init on for each page", async () => {
