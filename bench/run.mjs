@@ -36,7 +36,7 @@ const sections = {
   bodies: { measure: measureBodies },
   ageing: { measure: measureAgeing },
   latency: { measure: measureLatency, rounds: 18 },
-  firstCall: { measure: measureFirstCall, rounds: 30 },
+  firstCall: { measure: measureFirstCall, rounds: 90 },
   coldStart: { measure: measureColdStart, rounds: 72 },
   speed: { measure: measureSpeed, rounds: 240 },
 };
