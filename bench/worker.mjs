@@ -80,9 +80,11 @@ const tasks = {
    */
   async ageing({ oldCalls, slices, sliceCalls }) {
     const old = createClient(options);
-    for (let call = 0; call < oldCalls / 10; call++) await old.get();
+    // Until then the engine takes and gives back hundreds of kilobytes for itself.
+    const settled = oldCalls * 0.7;
+    for (let call = 0; call < settled; call++) await old.get();
     const heapEarly = await settledHeap();
-    for (let call = oldCalls / 10; call < oldCalls; call++) await old.get();
+    for (let call = settled; call < oldCalls; call++) await old.get();
     const heapLate = await settledHeap();
     const young = [];
     const grown = [];
@@ -97,7 +99,7 @@ const tasks = {
         times.push(performance.now() - start);
       }
     }
-    return { young, grown, heapGrowth: heapLate - heapEarly, heapCalls: oldCalls * 0.9 };
+    return { young, grown, heapGrowth: heapLate - heapEarly, heapCalls: oldCalls - settled };
   },
 };
 
