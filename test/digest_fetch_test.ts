@@ -1087,7 +1087,7 @@ test("createDigestFetch() honours a signal before, between and after", async () 
   const between = new AbortController();
   const aborting = createServerWith({
     challenge: (nonce) => {
-      setTimeout(() => between.abort(reason));
+      globalThis.setImmediate(() => between.abort(reason)); // in the turn that passes before the retry
       return { "www-authenticate": `Digest realm="engine", nonce="${nonce}", qop="auth"` };
     },
   });
