@@ -14,6 +14,18 @@ function client(server: DigestServer, password = "lovelace", username = "ada") {
   return createDigestFetch({ username, password, fetch: server.fetch });
 }
 
+/** Its 401s reach the client changed. */
+function clientOfChanged(server: DigestServer, change: (refused: Response) => Response | Promise<Response>) {
+  return createDigestFetch({
+    username: "ada",
+    password: "lovelace",
+    fetch: async (input, init) => {
+      const response = await server.fetch(input, init);
+      return response.status === 401 ? await change(response) : response;
+    },
+  });
+}
+
 /** A server with qop auth, as most are. */
 function createServerWith(rules: Rules = {}): DigestServer {
   return createDigestServer({ qop: "auth", ...rules });
@@ -662,14 +674,7 @@ test("createDigestFetch() reads at most 64 KiB of a 401 before it goes on", asyn
       },
     });
   const server = createServerWith();
-  const fetch = createDigestFetch({
-    username: "ada",
-    password: "lovelace",
-    fetch: async (input, init) => {
-      const response = await server.fetch(input, init);
-      return response.status === 401 ? new Response(endless(), response) : response;
-    },
-  });
+  const fetch = clientOfChanged(server, (refused) => new Response(endless(), refused));
   assert.equal((await fetch(BASE)).status, 200);
   assert.ok(cancelled);
   assert.ok(read >= 64 * 1024 && read <= 70 * 1024, String(read));
@@ -704,14 +709,9 @@ test("createDigestFetch() does not wait for the end of a body that it drops", as
 
 test("createDigestFetch() goes on when the fetch that it is given has read the body of a 401", async () => {
   const server = createServerWith();
-  const fetch = createDigestFetch({
-    username: "ada",
-    password: "lovelace",
-    fetch: async (input, init) => {
-      const response = await server.fetch(input, init);
-      if (!response.ok) assert.equal(typeof await response.text(), "string");
-      return response;
-    },
+  const fetch = clientOfChanged(server, async (refused) => {
+    assert.equal(typeof await refused.text(), "string");
+    return refused;
   });
   assert.equal(await (await fetch(BASE)).text(), "welcome");
 });
@@ -719,14 +719,7 @@ test("createDigestFetch() goes on when the fetch that it is given has read the b
 test("createDigestFetch() goes on when the body of a 401 breaks off", async () => {
   const server = createServerWith();
   const broken = () => new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("lost")) });
-  const fetch = createDigestFetch({
-    username: "ada",
-    password: "lovelace",
-    fetch: async (input, init) => {
-      const response = await server.fetch(input, init);
-      return response.status === 401 ? new Response(broken(), response) : response;
-    },
-  });
+  const fetch = clientOfChanged(server, (refused) => new Response(broken(), refused));
   assert.equal((await fetch(BASE)).status, 200);
 });
 

@@ -44,8 +44,8 @@ const MOST_REDIRECTS = 20;
  * @param options.fetch What sends the requests
  * @default {globalThis.fetch, looked up at each request}
  * @throws {TypeError} if the user name or the password holds CR, LF or NUL. The calls reject with a `TypeError` for
- * a caller's `Authorization` header, an `integrity`, a GET with a body, and a stream where the server only takes `auth-int` or answers
- * with a redirect that keeps the body; for the rest, as fetch does
+ * a caller's `Authorization` header, an `integrity`, a GET with a body, and a stream where the server only takes
+ * `auth-int` or answers with a redirect that keeps the body; for the rest, as fetch does
  *
  * @example
  * ```ts no-eval
