@@ -44,7 +44,7 @@ export function findClients() {
   return clients;
 }
 
-/** The least that a first call can do; no client to choose, so it is in no other list. */
+/** The least that Digest can do; no client to choose, so it is in the timed sections only. */
 export function floorClient() {
   return node("floor", "floor");
 }

@@ -1,4 +1,5 @@
 /** Who takes part in the timed sections, and whose turn it is in each round. */
+import { floorClient } from "./peers.mjs";
 
 /** So near to bare fetch, and to each other, that only many rounds tell them apart. */
 const CLOSE = ["fetch", "fetch again", "floor", "digest", "atlas", "digest_fetch"];
@@ -16,6 +17,7 @@ export function entrants(clients) {
     { id: "fetch", client: fetchClient, twin: "equal" },
     { id: "fetch again", client: fetchClient, twin: "equal" },
     { id: "fetch, open", client: fetchClient, twin: "open" },
+    { id: "floor", client: floorClient(), twin: "digest" },
     ...clients.filter(({ id }) => id !== "fetch").map((client) => ({
       id: client.id,
       client,

@@ -1,5 +1,4 @@
 /** The first call of a new process: over a far server, and as a whole process on a near one. */
-import { floorClient } from "../peers.mjs";
 import { runOnce, startWorker } from "../processes.mjs";
 import { entrants, takeRounds } from "../rounds.mjs";
 import { medianRatio } from "../statistics.mjs";
@@ -15,7 +14,7 @@ export async function measureFirstCall({ server, clients, rounds, quick, credent
       : await runOnce(coldCommand(runner.client, url, credentials));
     return { values: { ms: callMs }, status, counts: await counts() };
   };
-  const all = entrantsOf(clients);
+  const all = entrants(clients).filter(({ twin }) => twin !== "open");
   const runners = await measureRounds({ server, entrants: all, delays: FAR, rounds, quick, say, firstCall });
   return runners.map((runner) => ({
     entrant: runner.id,
@@ -33,7 +32,7 @@ export async function measureColdStart({ server, clients, rounds, quick, credent
     const { ms, peakKiB, status } = await runOnce(coldCommand(runner.client, url, credentials));
     return { values: { ms, peakKiB }, status, counts: await counts() };
   };
-  const all = entrantsOf(clients).filter(({ client }) => client.coldCommand !== undefined);
+  const all = entrants(clients).filter(({ twin, client }) => twin !== "open" && client.coldCommand !== undefined);
   const runners = await measureRounds({
     server,
     entrants: all,
@@ -50,11 +49,6 @@ export async function measureColdStart({ server, clients, rounds, quick, credent
     time: medianRatio(values.ms, base.ms),
     memory: medianRatio(values.peakKiB, base.peakKiB),
   }));
-}
-
-function entrantsOf(clients) {
-  const [fetchEntrant, again, , ...others] = entrants(clients);
-  return [fetchEntrant, again, { id: "floor", client: floorClient(), twin: "digest" }, ...others];
 }
 
 async function measureRounds({ server, entrants, delays, rounds, quick, say, firstCall }) {

@@ -79,9 +79,11 @@ export async function toCall(input: string | URL | Request, init?: RequestInit):
     redirect: init.redirect ?? request?.redirect ?? "follow",
     duplex: "half",
   };
-  call.body = request && given && !init.body
-    ? new Uint8Array(await unlessAborted(request.arrayBuffer(), signal))
-    : await replayable(given, headers);
+  if (given !== null) {
+    call.body = request && !init.body
+      ? new Uint8Array(await unlessAborted(request.arrayBuffer(), signal))
+      : await replayable(given, headers);
+  }
   return call;
 }
 
@@ -118,9 +120,9 @@ function sentMethod(method: string): string {
 }
 
 /** Bytes in place of what the caller could change, or what fetch would serialise with another boundary each time. */
-async function replayable(body: NonNullable<RequestInit["body"]> | null, headers: Headers): Promise<Call["body"]> {
+async function replayable(body: NonNullable<RequestInit["body"]>, headers: Headers): Promise<Call["body"]> {
   if (body instanceof ReadableStream && body.locked) throw refusal("Cannot send the stream: it is locked or used");
-  if (body === null || typeof body === "string" || body instanceof Blob || isStream(body)) return body;
+  if (typeof body === "string" || body instanceof Blob || isStream(body)) return body;
   if (/^\[object (Object|Array)]$/.test({}.toString.call(body))) {
     throw refusal("Cannot send an object as body: use JSON.stringify");
   }
