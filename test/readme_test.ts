@@ -103,6 +103,6 @@ test("README's snippets run, and say what they say they do", async () => {
       else assert.equal(stdout !== "", code.includes("console.log("), `${name} prints`);
     }
     assert.equal((await readFile(join(folder, "mongodb.gz"))).subarray(0, 2).toString("hex"), "1f8b");
-    assert.match(await readFile(join(folder, ".atlas-token"), "utf8"), /"token"/);
+    assert.match(await readFile(join(folder, ".atlas-token"), "utf8"), /\{"http\S+ mdb_sa_id_\w+":"\{\\"token/);
   });
 });
