@@ -40,12 +40,14 @@ function indented(json: string): string {
   return JSON.stringify(value) === json.trim() ? JSON.stringify(value, null, 2) : json;
 }
 
-/** One line; what failed on the way to the network is in the cause, which may have a code only. */
+/** One line; what failed on the way to the network is in the causes, the last of which may have a code only. */
 function messageOf(error: unknown): string {
-  const cause = memberOf(error, "cause");
-  const said = [memberOf(error, "message"), memberOf(cause, "message") || memberOf(cause, "code")];
+  const said: unknown[] = [];
+  for (let at = error; at; at = memberOf(at, "cause")) said.push(memberOf(at, "message") || memberOf(at, "code"));
   return said.filter(Boolean).join(": ").replace(/\s+/g, " ");
 }
+
+process.stdout.on("error", () => process.exit(1)); // who reads may stop, as head does
 
 try {
   await main(process.argv[2]);

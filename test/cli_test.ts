@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
@@ -160,6 +161,34 @@ test("atlas-fetch prints one line for a host that cannot be reached, with the re
   const url = new URL(String(variables.MONGODB_ATLAS_BASE_URL));
   const both = await run({ ...variables, MONGODB_ATLAS_BASE_URL: `http://localhost:${url.port}` });
   assertOneLine(both, /ECONNREFUSED|refused|Unable to connect/i);
+});
+
+test("atlas-fetch prints the same reason where a service account cannot reach its host", async () => {
+  const { variables, close } = await serve((_request, response) => response.end());
+  await close();
+  const account = { MONGODB_ATLAS_CLIENT_ID: "mdb_sa_id_1", MONGODB_ATLAS_CLIENT_SECRET: "s3cr3t" };
+  const { MONGODB_ATLAS_BASE_URL = "" } = variables;
+  const refused = await run({ ...account, MONGODB_ATLAS_BASE_URL });
+  assertOneLine(refused, /did not answer: .*(ECONNREFUSED|refused|Unable to connect)/i);
+});
+
+test("atlas-fetch says nothing when its reader has gone", async () => {
+  const { variables, close } = await serve((_request, response) => response.end("x".repeat(1e6)));
+  try {
+    const command = spawn(process.execPath, [...RUN, "lib/cli.ts"], {
+      cwd: ROOT,
+      env: { ...process.env, ...variables },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    command.stdout.destroy();
+    let said = "";
+    command.stderr.on("data", (chunk) => said += chunk);
+    const [code] = await once(command, "close");
+    assert.equal(said, "");
+    assert.equal(code, 1);
+  } finally {
+    await close();
+  }
 });
 
 test("atlas-fetch prints a body that is not JSON as it is", async () => {
