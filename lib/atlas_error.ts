@@ -136,7 +136,7 @@ function messageOf(
   place: string,
 ): string {
   // A cluster may be called `basic-1`: in a path only a blank or its like makes a scheme of the word.
-  const path = place.split("/").map((part) => /(basic|bearer|digest)[\s%]/i.test(part) ? masked(part) : part).join("/");
+  const path = place.replace(/[^/]+/g, (part) => /(basic|bearer|digest)[\s%]/i.test(part) ? masked(part) : part);
   const head = [status, sentence(code || statusText), path && `at ${path}`].filter(Boolean).join(" ");
   const wrong = fields?.map(({ field, description }) => `${field}: ${description}`).join("; ");
   const said = [detail || reason, wrong, hint].map(sentence).filter(Boolean).join(". ");
@@ -156,6 +156,7 @@ const WORDS = /^([aA]uth(entication|orization)?|[tT]okens?|of|tier)(?!\S?\w|[^]{
  * follows a scheme goes, unless it is words. Linear in time, however the text is made.
  */
 function masked(text: string): string {
+  text = text.replace(/\b(eyJ|mdb_sa_sk_)[\w.-]+/g, "***"); // a JWT, a client secret
   for (const { 0: { length }, 1: scheme, index } of text.matchAll(SCHEME)) {
     if (!WORDS.test(text.slice(index + length))) return `${text.slice(0, index)}${scheme} ***`;
   }

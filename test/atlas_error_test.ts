@@ -562,6 +562,20 @@ test("AtlasError masks credentials that a server quotes, in every member", async
   }
 });
 
+test("AtlasError masks a token and a client secret wherever a server quotes them", async () => {
+  for (
+    const [detail, shown] of [
+      ["Bearer token is invalid: eyJhbGciOiJSUzI1NiJ9.SECRET-x_y", "Bearer token is invalid: ***"],
+      ["Jwt eyJhbGciOiJSUzI1NiJ9.SECRET is expired", "Jwt *** is expired"],
+      ["no client mdb_sa_id_1 with mdb_sa_sk_SECRET", "no client mdb_sa_id_1 with ***"],
+    ]
+  ) {
+    const error = await errorOf(atlasAnswer(401, "X", { detail, parameters: [detail] }));
+    assert.equal(error.message, `401 X at /api/atlas/v2/groups: ${shown}`);
+    assert.deepEqual(error.parameters, [shown]);
+  }
+});
+
 test("AtlasError leaves words that are no credentials", async () => {
   for (
     const detail of [
