@@ -26,8 +26,6 @@ export interface RetryOptions {
 }
 
 const LONGEST_TIMER = 2 ** 31 - 1; // ms; a longer one fires at once
-const FIRST_DELAY = 1000; // ms
-const FIRST_DELAY_OF_429 = 10_000; // ms, as MongoDB advises
 
 /**
  * A fetch that tries again where that cannot do a thing twice: after 429 for every method, after 500, 502, 503, 504 and
@@ -58,6 +56,8 @@ const FIRST_DELAY_OF_429 = 10_000; // ms, as MongoDB advises
 export function createRetryFetch(
   { limit = 2, maxDelay = 60_000, fetch }: RetryOptions & { fetch?: Fetch | undefined } = {},
 ): Fetch {
+  const FIRST_DELAY = 1000; // ms
+  const FIRST_DELAY_OF_429 = 10_000; // ms, as MongoDB advises
   if (!(Number.isInteger(limit) && limit >= 0 && maxDelay >= 0 && maxDelay <= LONGEST_TIMER)) {
     throw new RangeError(`Cannot retry: limit must be a whole number from 0, maxDelay 0 to ${LONGEST_TIMER} ms`);
   }
@@ -72,7 +72,7 @@ export function createRetryFetch(
     // A POST that was redirected may have been executed before the 429.
     if (safe ? ![429, 500, 502, 503, 504].includes(status) : status !== 429 || redirected) return undefined;
     const asked = retryAfter(headers.get("retry-after") ?? "");
-    if (Number.isNaN(asked)) return jittered(status === 429 ? FIRST_DELAY_OF_429 : FIRST_DELAY, retries);
+    if (isNaN(asked)) return jittered(status === 429 ? FIRST_DELAY_OF_429 : FIRST_DELAY, retries);
     // One more, since Node's timers may be a millisecond early.
     return asked > maxDelay ? undefined : Math.min(asked + 1 + Math.random() * 999, maxDelay);
   }
@@ -86,7 +86,7 @@ export function createRetryFetch(
       let delay: number | undefined;
       try {
         const attempt = retries === 0 ? call : copy(call);
-        if (retries > 0 && !isSigned) attempt.headers.delete("authorization"); // of the try before
+        if (!isSigned) attempt.headers.delete("authorization"); // of the try before
         const response = await transmit(fetch, attempt);
         if (retries < most) delay = delayAfter(response, safe, retries);
         if (delay === undefined) return response;

@@ -23,10 +23,6 @@ interface Token {
   end: number;
 }
 
-const RENEWED_BEFORE_END = 60_000; // ms
-const DEFAULT_LIFETIME = 3600; // seconds, as Atlas says
-const LONGEST_LIFETIME = 1e9; // seconds; what is longer is not meant, and overflows in stores
-const STORE_PATIENCE = 2000; // ms
 const MINT_PATIENCE = 30_000; // ms; all calls wait for it
 
 /**
@@ -87,6 +83,8 @@ export function createTokenSource(options: {
   }
 
   async function mint(signal: AbortSignal): Promise<Token> {
+    const DEFAULT_LIFETIME = 3600; // seconds, as Atlas says
+    const LONGEST_LIFETIME = 1e9; // seconds; what is longer is not meant, and overflows in stores
     const asked = Date.now();
     const response = await ensureOk((fetch ?? globalThis.fetch)(tokenUrl.href, {
       method: "POST",
@@ -132,18 +130,18 @@ export function assertSecure({ href, protocol, host }: URL): void {
 
 /** Whether a token may be handed out: not refused, and not about to end. */
 function serves({ token, end }: Token, refused?: string): boolean {
+  const RENEWED_BEFORE_END = 60_000; // ms
   return token !== refused && end - Date.now() > RENEWED_BEFORE_END;
 }
 
 function readToken(value: string | undefined): Token | undefined {
-  const stored = parseJson(value);
-  const token = memberOf(stored, "token");
-  const end = memberOf(stored, "end");
+  const { token, end }: { token?: unknown; end?: unknown } = Object(parseJson(value));
   return isToken(token) && typeof end === "number" ? { token, end } : undefined;
 }
 
 /** What a store answers, or undefined if it fails or takes too long. */
 async function patiently<T>(ask: () => T | Promise<T>): Promise<T | undefined> {
+  const STORE_PATIENCE = 2000; // ms
   let timer: ReturnType<typeof setTimeout> | undefined;
   const silence = new Promise<undefined>((resolve) => timer = setTimeout(() => resolve(undefined), STORE_PATIENCE));
   try {

@@ -142,9 +142,6 @@ export function transmit(fetch: Fetch = globalThis.fetch, call: Call): Promise<R
   return layers.get(fetch)?.(call) ?? fetch(call.url.href, call);
 }
 
-const LONGEST_DISCARD = 64 * 1024; // bytes
-const DISCARD_PATIENCE = 1000; // ms; a body may never end
-
 /**
  * Ends a response that nobody will see, so that its connection can be used again.
  *
@@ -159,6 +156,8 @@ export async function discard({ body }: Response, { signal }: Call): Promise<voi
 }
 
 async function drain(body: Response["body"]): Promise<void> {
+  const LONGEST_DISCARD = 64 * 1024; // bytes
+  const DISCARD_PATIENCE = 1000; // ms; a body may never end
   if (!body || body.locked) return; // a caller's fetch may have read it
   const reader = body.getReader();
   const read = async () => {

@@ -25,11 +25,6 @@ interface State {
   series: Map<string, Series>;
 }
 
-const REMEMBERED_SERIES = 64;
-const LARGE_BODY = 16 * 1024; // bytes
-const MOST_REQUESTS = 6; // for one URL: the first, one with the fresh nonce, four more if that was stale
-const MOST_REDIRECTS = 20;
-
 /**
  * A fetch that answers Digest challenges (RFC 7616, 2617 and 2069) of the origin of the URL it is given.
  *
@@ -59,6 +54,10 @@ const MOST_REDIRECTS = 20;
 export function createDigestFetch(
   { username, password, fetch }: { username: string; password: string; fetch?: Fetch | undefined },
 ): Fetch {
+  const REMEMBERED_SERIES = 64;
+  const LARGE_BODY = 16 * 1024; // bytes
+  const MOST_REQUESTS = 6; // for one URL: the first, one with the fresh nonce, four more if that was stale
+  const MOST_REDIRECTS = 20;
   assertCredential("username", username);
   assertCredential("password", password);
   const origins = new Map<string, State>();
