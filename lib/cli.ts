@@ -43,7 +43,9 @@ function indented(json: string): string {
 /** One line; what failed on the way to the network is in the causes, the last of which may have a code only. */
 function messageOf(error: unknown): string {
   const said: unknown[] = [];
-  for (let at = error; at; at = memberOf(at, "cause")) said.push(memberOf(at, "message") || memberOf(at, "code"));
+  for (let at = error; at; at = memberOf(at, "cause")) {
+    said.push([memberOf(at, "message"), memberOf(at, "code")].find(Boolean));
+  }
   return said.filter(Boolean).join(": ").replace(/\s+/g, " ");
 }
 

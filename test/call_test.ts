@@ -1,5 +1,6 @@
 // The layers put around each other, with and without a fetch of the user's between them.
 import assert from "node:assert/strict";
+import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
 import { createAtlasFetch } from "../lib/atlas_fetch.ts";
 import { createBearerFetch } from "../lib/bearer_fetch.ts";
@@ -7,6 +8,7 @@ import type { Fetch } from "../lib/digest/call.ts";
 import { createDigestFetch } from "../lib/digest/mod.ts";
 import { createRetryFetch } from "../lib/retry_fetch.ts";
 import { createFakeAtlas } from "../lib/testing.ts";
+import { serving } from "./serving.ts";
 
 interface Sent {
   url: string;
@@ -51,6 +53,57 @@ test("createRetryFetch() lets the fetch that it is given choose another URL, met
     ]);
     assert.equal(init.method, "POST");
     assert.equal(await new Response(init.body).text(), "a=b");
+  }
+});
+
+test("createDigestFetch() and createRetryFetch() send each try as the first one, whatever a fetch made of its init", async () => {
+  for (const status of [401, 429]) {
+    const bodies: string[] = [];
+    const fetch: Fetch = async (_input, init = {}) => {
+      init.body = `<${String(init.body)}>`;
+      bodies.push(init.body);
+      const headers = { "www-authenticate": 'Digest realm="r", nonce="n", qop="auth"', "retry-after": "0" };
+      return await Promise.resolve(new Response(null, bodies.length === 1 ? { status, headers } : {}));
+    };
+    const layer = status === 401 ? createDigestFetch({ ...person, fetch }) : createRetryFetch({ fetch, maxDelay: 1 });
+    assert.equal((await layer(PLACE, { method: "POST", body: "a" })).status, 200);
+    assert.deepEqual(bodies, ["<a>", "<a>"]);
+  }
+});
+
+test("createDigestFetch(), createBearerFetch() and createRetryFetch() follow a 307 with each body that can be sent again", async () => {
+  const form = new FormData();
+  form.set("a", "b");
+  const bodies = ["text", new Uint8Array([98, 99]), new Blob(["blob"]), new URLSearchParams("a=b"), form];
+  await serving(async (request, response) => {
+    const body = await buffer(request);
+    if (request.url === "/") response.writeHead(307, { location: "/to" }).end();
+    else response.end(body);
+  }, async (url) => {
+    const layers = [createDigestFetch(person), createBearerFetch({ token }), createRetryFetch({ limit: 0 })];
+    for (const fetch of layers) {
+      for (const body of bodies) {
+        for (const input of [url, new Request(url, { method: "POST", body })]) {
+          const response = await fetch(input, typeof input === "string" ? { method: "POST", body } : {});
+          assert.equal(response.status, 200);
+          assert.equal(response.redirected, true);
+          const text = await response.text();
+          if (body === form) assert.match(text, /name="a"\r\n\r\nb\r\n/);
+          else assert.equal(text, await new Response(body).text());
+        }
+      }
+    }
+  });
+});
+
+test("createDigestFetch() needs no clock that a test has faked", { timeout: 5000 }, async () => {
+  const { fetch } = createWire();
+  const { setImmediate } = globalThis;
+  Object.assign(globalThis, { setImmediate() {} }); // as the faked clocks of node:test and others do
+  try {
+    assert.equal((await createDigestFetch({ ...person, fetch })(PLACE)).status, 200);
+  } finally {
+    Object.assign(globalThis, { setImmediate });
   }
 });
 

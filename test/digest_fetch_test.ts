@@ -419,6 +419,9 @@ test("createDigestFetch() signs the request target as it goes over the wire", as
     ...(isBun ? [] : ["//a"]), // which Bun sends as /a: README says so
     "/lineItems:search?a=1&a=2&",
     "/p?q=?&",
+    "/p?q=why?",
+    "/p??",
+    "/p?q=?#f?",
   ];
   for (const target of targets) {
     const response = await fetch(server.url + target);
@@ -926,6 +929,22 @@ test("createDigestFetch() signs a stream with the kept nonce if the GET is open,
   const response = await fetch(`${BASE}/open`, { method: "POST", body: streamOf("abc") });
   assert.equal(response.status, 200);
   assert.equal(server.seen.at(-1)?.body, "abc");
+});
+
+test("createDigestFetch() signs a stream with the challenge that refused the one before, if the GET is open", async () => {
+  let dead = "";
+  const server = createServerWith({
+    open: ({ uri, method }) => uri === "/open" && method === "GET" ? new Response("open") : undefined,
+    refuses: ({ value }) => value === dead ? "stale" : undefined,
+  });
+  const fetch = client(server);
+  const upload = () => fetch(`${BASE}/open`, { method: "POST", body: streamOf("abc") });
+  await fetch(`${BASE}/other`);
+  [dead = ""] = server.nonces.keys();
+  assert.equal((await upload()).status, 401);
+  const asked = server.seen.length;
+  assert.equal((await upload()).status, 200);
+  assert.deepEqual(server.seen.slice(asked).map(({ method, body }) => [method, body]), [["GET", ""], ["POST", "abc"]]);
 });
 
 test("createDigestFetch() refuses a stream where only auth-int is offered", async () => {

@@ -4,7 +4,7 @@ import { refusal } from "./refusal.ts";
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /** A body that can be sent again. */
-type Replayable = string | Uint8Array<ArrayBuffer> | Blob;
+type Replayable = string | Blob;
 /** A body that cannot: a `ReadableStream`, or what Node and Deno take for one. */
 type Stream = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
@@ -25,6 +25,8 @@ export interface Call extends Omit<RequestInit, "body"> {
   /** What a stream needs on Node; nothing else minds. */
   duplex: "half";
 }
+
+const { setImmediate } = globalThis; // not the one of a test's faked clock
 
 type Send = (call: Call) => Promise<Response>;
 const layers = new WeakMap<Fetch, Send>();
@@ -81,7 +83,7 @@ export async function toCall(input: string | URL | Request, init?: RequestInit):
   };
   if (given !== null) {
     call.body = request && !init.body
-      ? new Uint8Array(await unlessAborted(request.arrayBuffer(), signal))
+      ? new Blob([await unlessAborted(request.arrayBuffer(), signal)])
       : await replayable(given, headers);
   }
   return call;
@@ -109,7 +111,7 @@ export function parseUrl(input: string, base?: URL): URL {
   }
   // Setting costs as much as parsing.
   if (url.href.includes("#")) url.hash = "";
-  if (url.href.endsWith("?")) url.search = "";
+  if (url.href.endsWith("?")) url.search ||= "";
   return url;
 }
 
@@ -119,7 +121,10 @@ function sentMethod(method: string): string {
   return isStandard ? method : new Request("http://localhost", { method }).method;
 }
 
-/** Bytes in place of what the caller could change, or what fetch would serialise with another boundary each time. */
+/**
+ * Bytes in place of what the caller could change, or what fetch would serialise with another boundary each time. As a
+ * Blob: Node 20 and 22 send the bytes of an array once only, and fail when they follow a 307 with it.
+ */
 async function replayable(body: NonNullable<RequestInit["body"]>, headers: Headers): Promise<Call["body"]> {
   if (body instanceof ReadableStream && body.locked) throw refusal("Cannot send the stream: it is locked or used");
   if (typeof body === "string" || body instanceof Blob || isStream(body)) return body;
@@ -129,7 +134,7 @@ async function replayable(body: NonNullable<RequestInit["body"]>, headers: Heade
   const serialised = new Response(body);
   const type = serialised.headers.get("content-type"); // before the body is read, or Bun forgets it
   if (type && !headers.has("content-type")) headers.set("content-type", type);
-  return new Uint8Array(await serialised.arrayBuffer());
+  return new Blob([await serialised.arrayBuffer()]); // its blob() has a type on Bun
 }
 
 /** Whether a body can be sent once only. */
@@ -138,8 +143,8 @@ export function isStream(body: unknown): body is Stream {
 }
 
 /** Sends a call by a layer, or by a fetch that is not ours; if there is none, by the global one of this moment. */
-export function transmit(fetch: Fetch = globalThis.fetch, call: Call): Promise<Response> {
-  return layers.get(fetch)?.(call) ?? fetch(call.url.href, call);
+export function transmit(send: Fetch = fetch, call: Call): Promise<Response> {
+  return layers.get(send)?.(call) ?? send(call.url.href, { ...call }); // it may change its init
 }
 
 /**
@@ -151,7 +156,7 @@ export function transmit(fetch: Fetch = globalThis.fetch, call: Call): Promise<R
  */
 export async function discard({ body }: Response, { signal }: Call): Promise<void> {
   await unlessAborted(drain(body), signal);
-  await new Promise(globalThis.setImmediate); // setTimeout takes a millisecond
+  await new Promise(setImmediate); // setTimeout takes a millisecond
   signal?.throwIfAborted();
 }
 

@@ -35,13 +35,14 @@ export interface DigestChallenge {
 // Characters: far beyond what any runtime lets in, and what keeps V8's patterns from running out of stack.
 const LONGEST_HEADER = 1024 * 1024;
 
+const { raw } = String;
 // The parts of RFC 9110 sections 5.6.2, 5.6.4 and 11.2. Each class excludes what may follow it, or nothing follows that
 // could fail, so matching stays linear. A missing closing quote is taken as being at the end.
-const QUOTED = String.raw`"([^"\\]*(?:\\[^][^"\\]*)*)"?`;
-const VALUE = String.raw`[ \t]*=[ \t]*(?:${QUOTED}|([^ \t,]*))`;
-const TOKEN68 = String.raw`[ \t]+([\w.~+/-]+=*)(?=[ \t]*(?:,|$))`;
-const NAME = String.raw`([\w!#$%&'*+.^\x60|~-]+)(?:${VALUE}|${TOKEN68})?`;
-const MEMBER = new RegExp(String.raw`[ \t,]*(?:${NAME}|(?:[^",]+|${QUOTED})+)`, "gy");
+const QUOTED = raw`"([^"\\]*(?:\\[^][^"\\]*)*)"?`;
+const VALUE = raw`[ \t]*=[ \t]*(?:${QUOTED}|([^ \t,]*))`;
+const TOKEN68 = raw`[ \t]+([\w.~+/-]+=*)(?=[ \t]*(?:,|$))`;
+const NAME = raw`([\w!#$%&'*+.^\x60|~-]+)(?:${VALUE}|${TOKEN68})?`;
+const MEMBER = new RegExp(raw`[ \t,]*(?:${NAME}|(?:[^",]+|${QUOTED})+)`, "gy");
 
 /**
  * The challenges of a `WWW-Authenticate` value, in the order sent.

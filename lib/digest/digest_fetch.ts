@@ -87,6 +87,8 @@ export function createDigestFetch(
           // Without any challenge it is a role that is missing. With one, the next call asks before it signs:
           // lockouts count the signed tries.
           if (fresh) state.kept = fields === null ? session : undefined;
+          // A stream cannot use the fresh nonce itself, and a GET that is open to everybody would not bring it.
+          else if (session && challenge) state.kept = open(challenge, state);
           return response;
         }
         session = open(challenge, state);
@@ -120,7 +122,7 @@ export function createDigestFetch(
       // Unsigned once it has led to another origin, even if it leads back: the native fetch knows nothing of us.
       const isForeign = call.url.origin !== first.url.origin;
       const response = isForeign ? await transmit(fetch, { ...call, redirect: "follow" }) : await exchange(call);
-      const next = isForeign ? undefined : redirected(call, response);
+      const next = !isForeign && redirected(call, response);
       if (!next) return redirects === 0 ? response : Object.defineProperty(response, "redirected", { value: true });
       if (redirects === MOST_REDIRECTS) throw refusal(`Cannot follow more than ${MOST_REDIRECTS} redirects`);
       await discard(response, call);
@@ -140,9 +142,9 @@ async function bytesOf(body: Call["body"]): Promise<Uint8Array> {
 }
 
 /** The nonce for the next request (RFC 7616 section 3.5). */
-function nextNonce(headers: Headers): string | undefined {
+function nextNonce(headers: Headers): string | null | undefined {
   const info = headers.get("authentication-info");
-  return info === null ? undefined : parseChallenges(`Digest ${fromHeader(info)}`)[0]?.params.nextnonce;
+  return info && parseChallenges(`Digest ${fromHeader(info)}`)[0]?.params.nextnonce;
 }
 
 /** Asks for the challenge in place of a call whose body must not be sent in vain. */
