@@ -4,7 +4,7 @@ import { refusal } from "./refusal.ts";
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /** A body that can be sent again. */
-type Replayable = string | Blob;
+type Replayable = string | Uint8Array<ArrayBuffer> | Blob;
 /** A body that cannot: a `ReadableStream`, or what Node and Deno take for one. */
 type Stream = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
@@ -83,7 +83,7 @@ export async function toCall(input: string | URL | Request, init?: RequestInit):
   };
   if (given !== null) {
     call.body = request && !init.body
-      ? new Blob([await unlessAborted(request.arrayBuffer(), signal)])
+      ? toReplay(await unlessAborted(request.arrayBuffer(), signal))
       : await replayable(given, headers);
   }
   return call;
@@ -121,10 +121,7 @@ function sentMethod(method: string): string {
   return isStandard ? method : new Request("http://localhost", { method }).method;
 }
 
-/**
- * Bytes in place of what the caller could change, or what fetch would serialise with another boundary each time. As a
- * Blob: Node 20 and 22 send the bytes of an array once only, and fail when they follow a 307 with it.
- */
+/** Bytes in place of what the caller could change, or what fetch would serialise with another boundary each time. */
 async function replayable(body: NonNullable<RequestInit["body"]>, headers: Headers): Promise<Call["body"]> {
   if (body instanceof ReadableStream && body.locked) throw refusal("Cannot send the stream: it is locked or used");
   if (typeof body === "string" || body instanceof Blob || isStream(body)) return body;
@@ -134,7 +131,12 @@ async function replayable(body: NonNullable<RequestInit["body"]>, headers: Heade
   const serialised = new Response(body);
   const type = serialised.headers.get("content-type"); // before the body is read, or Bun forgets it
   if (type && !headers.has("content-type")) headers.set("content-type", type);
-  return new Blob([await serialised.arrayBuffer()]); // its blob() has a type on Bun
+  return toReplay(await serialised.arrayBuffer());
+}
+
+/** Node 20 and 22 cannot follow a 307 with an array, whose bytes they give away; Deno sends an empty Blob in chunks. */
+function toReplay(bytes: ArrayBuffer): Replayable {
+  return bytes.byteLength > 0 ? new Blob([bytes]) : new Uint8Array();
 }
 
 /** Whether a body can be sent once only. */
