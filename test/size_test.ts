@@ -10,8 +10,8 @@ import { build } from "esbuild";
  * only. The aim is 14,000 and 5,800 for the root, 7,000 and 3,100 for Digest alone.
  */
 const LIMITS = [
-  { entry: "mod.ts", minified: 19_010, gzipped: 8_610 },
-  { entry: "lib/digest/mod.ts", minified: 8_020, gzipped: 3_870 },
+  { entry: "mod.ts", minified: 19_000, gzipped: 8_600 },
+  { entry: "lib/digest/mod.ts", minified: 8_010, gzipped: 3_870 },
 ];
 
 for (const { entry, minified, gzipped } of LIMITS) {

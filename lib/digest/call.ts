@@ -41,7 +41,7 @@ export function layer(signs: boolean, send: Send): Fetch {
     if (!signs || !call.headers.has("authorization")) return send(call);
     throw refusal("Cannot send your own Authorization header. Remove it, or use plain fetch");
   };
-  const fetch: Fetch = async (input, init) => await checked(await toCall(input, init));
+  const fetch: Fetch = (input, init) => toCall(input, init).then(checked);
   layers.set(fetch, checked);
   return fetch;
 }
