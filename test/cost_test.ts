@@ -102,6 +102,90 @@ test("createDigestFetch() keeps one connection, and sends no byte twice but the 
   assert.equal(connections, 1);
 });
 
+interface Nonce {
+  value: string;
+  born: number;
+  uses: number;
+  highest: number;
+}
+
+interface Rule {
+  name: string;
+  calls: number;
+  /** All of them, the first call's two included. */
+  requests: number;
+  /** Whether a nonce is good for one use more. */
+  accepts(nonce: Nonce, count: number, now: number): boolean;
+  nextnonce?: boolean;
+  /** By the server's clock, between two calls, in ms. */
+  pause?: number;
+}
+
+const RULES: Rule[] = [
+  { name: "reusable", calls: 20, requests: 21, accepts: () => true },
+  { name: "rising", calls: 20, requests: 21, accepts: ({ highest }, count) => count > highest },
+  { name: "Jetty's", calls: 1100, requests: 1102, accepts: ({ uses }, count) => uses < 1024 && count <= 1024 },
+  { name: "50 uses", calls: 120, requests: 123, accepts: ({ uses }) => uses < 50 },
+  { name: "one-time with nextnonce", calls: 20, requests: 21, accepts: ({ uses }) => uses === 0, nextnonce: true },
+  { name: "one-time", calls: 20, requests: 40, accepts: ({ uses }) => uses === 0 },
+  { name: "100 ms", calls: 4, requests: 8, accepts: ({ born }, _count, now) => now - born < 100, pause: 150 },
+];
+
+for (const { name, calls, requests, accepts, nextnonce, pause = 0 } of RULES) {
+  test(`createDigestFetch() takes ${requests} requests for ${calls} calls on one connection, nonces ${name}`, async () => {
+    let connections = 0;
+    let unsigned = 0;
+    let now = 0;
+    const nonces = new Map<string, Nonce>();
+    const newNonce = () => {
+      const value = String(nonces.size).padStart(8, "0");
+      nonces.set(value, { value, born: now, uses: 0, highest: 0 });
+      return value;
+    };
+    /** The bytes of each request, without its Authorization line, and of that line. */
+    const sizes: [rest: number, line: number][] = [];
+    const answer = (head: string) => {
+      const line = /^authorization: digest .*nonce="(\d+)".*\bnc=([\da-f]+).*\r\n/im.exec(head);
+      sizes.push([head.length - (line?.[0].length ?? 0), line?.[0].length ?? 0]);
+      if (!line) unsigned++;
+      const nonce = nonces.get(line?.[1] ?? "");
+      const count = parseInt(line?.[2] ?? "", 16);
+      const accepted = nonce && accepts(nonce, count, now);
+      if (nonce) Object.assign(nonce, { uses: nonce.uses + 1, highest: count });
+      const challenge = () => `Digest realm="r", nonce="${newNonce()}", qop="auth"${nonce ? ", stale=true" : ""}`;
+      const fields = !accepted
+        ? ["HTTP/1.1 401 No", `WWW-Authenticate: ${challenge()}`]
+        : nextnonce
+        ? ["HTTP/1.1 200 OK", `Authentication-Info: nextnonce="${newNonce()}"`]
+        : ["HTTP/1.1 200 OK"];
+      return [...fields, "Content-Length: 2", "", "ok"].join("\r\n");
+    };
+    const server = createServer((socket) => {
+      connections++;
+      socket.on("error", () => {});
+      socket.on("data", (data) => socket.write(answer(data.toString("latin1")))); // a GET comes in one piece
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/`;
+    const fetch = createDigestFetch({ username: "ada", password: "lovelace" });
+    for (let call = 0; call < calls; call++) {
+      const response = await fetch(url);
+      assert.equal(response.status, 200);
+      await response.text();
+      await new Promise((resolve) => setTimeout(resolve, 1)); // until the connection is free
+      now += pause;
+    }
+    server.close();
+    assert.equal(sizes.length, requests);
+    assert.equal(unsigned, 1);
+    assert.equal(connections, 1);
+    // Every request has the same bytes, but for the first, which has no line that signs.
+    const [[bytes] = [0], [, line] = [0, 0]] = sizes;
+    assert.deepEqual(sizes, [[bytes, 0], ...Array.from({ length: requests - 1 }, () => [bytes, line])]);
+  });
+}
+
 test("createDigestFetch() and createAtlasFetch() make one URL, one Headers and no Request for a warm call", async () => {
   const originals = { Request: globalThis.Request, Headers: globalThis.Headers, URL: globalThis.URL };
   const made = { Request: 0, Headers: 0, URL: 0 };
