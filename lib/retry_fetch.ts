@@ -85,8 +85,8 @@ export function createRetryFetch(
     for (let retries = 0;; retries++) {
       let delay: number | undefined;
       try {
-        const attempt = retries === 0 ? call : copy(call);
-        if (!isSigned) attempt.headers.delete("authorization"); // of the try before
+        const attempt = retries ? copy(call) : call;
+        if (retries && !isSigned) attempt.headers.delete("authorization"); // of the try before
         const response = await transmit(fetch, attempt);
         if (retries < most) delay = delayAfter(response, safe, retries);
         if (delay === undefined) return response;

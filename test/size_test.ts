@@ -11,7 +11,7 @@ import { build } from "esbuild";
  */
 const LIMITS = [
   { entry: "mod.ts", minified: 19_000, gzipped: 8_600 },
-  { entry: "lib/digest/mod.ts", minified: 8_010, gzipped: 3_870 },
+  { entry: "lib/digest/mod.ts", minified: 8_010, gzipped: 3_860 },
 ];
 
 for (const { entry, minified, gzipped } of LIMITS) {

@@ -26,7 +26,7 @@ export interface Call extends Omit<RequestInit, "body"> {
   duplex: "half";
 }
 
-const { setImmediate } = globalThis; // not the one of a test's faked clock
+const setImmediate = globalThis.setImmediate; // not the one of a test's faked clock
 
 type Send = (call: Call) => Promise<Response>;
 const layers = new WeakMap<Fetch, Send>();
@@ -136,7 +136,7 @@ async function replayable(body: NonNullable<RequestInit["body"]>, headers: Heade
 
 /** Node 20 and 22 cannot follow a 307 with an array, whose bytes they give away; Deno sends an empty Blob in chunks. */
 function toReplay(bytes: ArrayBuffer): Replayable {
-  return bytes.byteLength > 0 ? new Blob([bytes]) : new Uint8Array();
+  return bytes.byteLength ? new Blob([bytes]) : new Uint8Array();
 }
 
 /** Whether a body can be sent once only. */
