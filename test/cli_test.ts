@@ -17,10 +17,15 @@ interface Outcome {
   stderr: string;
 }
 
-/** Runs the command with these environment variables and none of the caller's, but for what the runtime needs. */
-function run(variables: Record<string, string>, ...args: string[]): Promise<Outcome> {
+/** These environment variables and none of the caller's, but for what the runtime needs. */
+function envOf(variables: Record<string, string>): Record<string, string> {
   const kept = ["PATH", "HOME", "NODE_V8_COVERAGE", "DENO_DIR"].map((name) => [name, process.env[name]]);
-  const env = { ...Object.fromEntries(kept.filter(([, value]) => value !== undefined)), NO_COLOR: "1", ...variables };
+  return { ...Object.fromEntries(kept.filter(([, value]) => value !== undefined)), NO_COLOR: "1", ...variables };
+}
+
+/** Runs the command with the environment of `envOf`. */
+function run(variables: Record<string, string>, ...args: string[]): Promise<Outcome> {
+  const env = envOf(variables);
   return new Promise((resolve, reject) => {
     execFile(
       process.execPath,
@@ -177,7 +182,7 @@ test("atlas-fetch says nothing when its reader has gone", async () => {
   try {
     const command = spawn(process.execPath, [...RUN, "lib/cli.ts"], {
       cwd: ROOT,
-      env: { ...process.env, ...variables },
+      env: envOf(variables),
       stdio: ["ignore", "pipe", "pipe"],
     });
     command.stdout.destroy();
