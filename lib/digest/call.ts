@@ -26,7 +26,7 @@ export interface Call extends Omit<RequestInit, "body"> {
   duplex: "half";
 }
 
-const setImmediate = globalThis.setImmediate; // not the one of a test's faked clock
+const nextTurn = globalThis.setImmediate; // not the one of a test's faked clock
 
 type Send = (call: Call) => Promise<Response>;
 const layers = new WeakMap<Fetch, Send>();
@@ -158,7 +158,7 @@ export function transmit(send: Fetch = fetch, call: Call): Promise<Response> {
  */
 export async function discard({ body }: Response, { signal }: Call): Promise<void> {
   await unlessAborted(drain(body), signal);
-  await new Promise(setImmediate); // setTimeout takes a millisecond
+  await new Promise(nextTurn); // setTimeout takes a millisecond
   signal?.throwIfAborted();
 }
 
