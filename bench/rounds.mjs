@@ -26,22 +26,21 @@ export function entrants(clients) {
   ];
 }
 
-/**
- * Calls `turn(runner, round)` for one runner after the other, `parts` times in each round: what slows the machine for
- * a moment slows a part of a turn, not the whole.
- */
-export async function takeRounds({ runners, rounds, parts = 1, say }, turn) {
+/** Who takes part after that share of a section: all of them at its beginning, then who is close. */
+export function partakers(runners, share) {
+  return runners.filter(({ id }) => share < SHARE || CLOSE.includes(id));
+}
+
+/** Calls `turn(runner, round)` for one runner after the other, in each round. */
+export async function takeRounds({ runners, rounds, say }, turn) {
   for (let round = 0; round < rounds; round++) {
     if (round % Math.ceil(rounds / 6) === 0) say(`round ${round + 1} of ${rounds}`);
-    const present = runners.filter(({ id }) => round < rounds * SHARE || CLOSE.includes(id));
-    for (let part = 0; part < parts; part++) {
-      for (const runner of shuffled(present, round * parts + part)) await turn(runner, round);
-    }
+    for (const runner of shuffled(partakers(runners, round / rounds), round)) await turn(runner, round);
   }
 }
 
 /** The same shuffle in each run, another in each lap: no runner always follows the same one. */
-function shuffled(runners, lap) {
+export function shuffled(runners, lap) {
   let state = lap + 1;
   const order = [...runners];
   for (let last = order.length - 1; last > 0; last--) {

@@ -35,9 +35,14 @@ function targetsTable({ targets }, door) {
   return table(
     ["what", "target", "measured", "verdict"],
     targets.filter(({ client }) => client === door)
-      .map(({ what, target, measured, pass }) => [what, target, measured, pass ? "pass" : "**miss**"]),
+      .map((verdict) => [verdict.what, verdict.target, verdict.measured, outcome(verdict)]),
     ["left", "left", "left", "left"],
   );
+}
+
+function outcome({ pass, floorPasses }) {
+  if (pass) return "pass";
+  return floorPasses === false ? "**miss**, the least too" : "**miss**";
 }
 
 function versionsTable({ clients }) {

@@ -4,7 +4,7 @@ import { SHARED_NONCE_RULES } from "./measure/round_trips.mjs";
 
 /**
  * One verdict a target and door of atlas-fetch; sections that were not run are left out. An `exact` one is a count,
- * the same on a busy machine.
+ * the same on a busy machine. `floorPasses` where the least that Digest can do was measured beside it.
  */
 export function judge(results) {
   const doors = results.clients.filter(({ ours }) => ours);
@@ -99,6 +99,7 @@ function firstCallTargets(rows, id) {
     target: "at most 1.25",
     measured: `${shown(row.time)}; the least Digest can do ${shown(floor.time)}`,
     pass: atMost(row.time.ratio, 1.25),
+    floorPasses: atMost(floor.time.ratio, 1.25),
   }];
 }
 
@@ -112,19 +113,22 @@ function speedTargets(rows, id) {
       measured: `${shown(find(id, callers).cpu)}; the least Digest can do ${shown(find("floor", callers).cpu)}; ` +
         `fetch against itself ${shown(find("fetch again", callers).cpu)}`,
       pass: atMost(find(id, callers).cpu.ratio, 1.08),
+      floorPasses: atMost(find("floor", callers).cpu.ratio, 1.08),
     })),
     ...[1, 16, 64].map((callers) => {
       const { ratio } = find(id, callers).callsPerSecond;
       const peer = find("digest_fetch", callers).callsPerSecond;
+      const floor = find("floor", callers).callsPerSecond;
       return {
         what: `calls per second against bare fetch, callers: ${callers}`,
         target: "at least 0.93, and above digest-fetch",
         measured: `${shown(find(id, callers).callsPerSecond)}; digest-fetch ${two(peer.ratio)}; ` +
-          `the least Digest can do ${shown(find("floor", callers).callsPerSecond)}; ` +
+          `the least Digest can do ${shown(floor)}; ` +
           `fetch against itself ${shown(find("fetch again", callers).callsPerSecond)}` +
           failures([find(id, callers)]),
         pass: atLeast(ratio, 0.93) && ratio > peer.ratio &&
           find(id, callers).failed === 0,
+        floorPasses: atLeast(floor.ratio, 0.93),
       };
     }),
   ];
@@ -154,12 +158,14 @@ function coldStartTargets(rows, id) {
       target: "at most 1.06",
       measured: beside("time") + failures([row]),
       pass: atMost(row.time.ratio, 1.06) && row.failed === 0,
+      floorPasses: atMost(floor.time.ratio, 1.06),
     },
     {
       what: "peak memory against that script",
       target: "at most 1.02",
       measured: beside("memory"),
       pass: atMost(row.memory.ratio, 1.02),
+      floorPasses: atMost(floor.memory.ratio, 1.02),
     },
   ];
 }
@@ -226,9 +232,10 @@ export function two(value) {
   return value.toFixed(2);
 }
 
-/** "1.02 [1.00, 1.05]": the ratio of medians and its quartiles. */
-export function shown({ ratio, quartiles }) {
-  return `${two(ratio)} [${quartiles.map(two).join(", ")}]`;
+/** "1.02 ± 0.01 [1.00, 1.05]": the median of the ratios, its standard error where it is known, their quartiles. */
+export function shown({ ratio, error, quartiles }) {
+  const plusMinus = error === undefined ? "" : ` ± ${two(error)}`;
+  return `${two(ratio)}${plusMinus} [${quartiles.map(two).join(", ")}]`;
 }
 
 function sum(rows, name) {
