@@ -26,9 +26,8 @@ const WARM_UP_CALLS = 5000;
 export async function measureSpeed({ server, clients, rounds, quick, credentials, say }) {
   const laps = Math.min(LAPS, rounds);
   const perLap = Math.ceil(rounds / laps);
-  const all = entrants(clients);
-  /** By callers and entrant: an array of rounds, each an array of slices. */
-  const measured = SLICES.map(({ callers }) => ({ callers, rounds: new Map(all.map(({ id }) => [id, []])) }));
+  // For each of SLICES an array of rounds, each an array of slices.
+  const all = entrants(clients).map((entrant) => ({ ...entrant, rounds: SLICES.map(() => []) }));
   for (let lap = 0; lap < laps; lap++) {
     say(`lap ${lap + 1} of ${laps}`);
     const runners = [];
@@ -39,14 +38,15 @@ export async function measureSpeed({ server, clients, rounds, quick, credentials
       if (!quick) await worker.ask({ task: "calls", calls: WARM_UP_CALLS, callers: 1 });
       runners.push({ ...entrant, worker, listener });
     }
-    for (const [index, { callers, calls, parts }] of SLICES.entries()) {
+    for (const [index, { callers, calls, parts: enough }] of SLICES.entries()) {
+      const parts = quick ? 1 : enough;
       const able = runners.filter(({ client }) => callers === 1 || client.parallel);
       for (let turn = 0; turn < perLap * parts; turn++) {
-        for (const { id, worker } of shuffled(able, lap * perLap * parts + turn)) {
+        for (const { rounds, worker } of shuffled(able, lap * perLap * parts + turn)) {
           // Some calls to wake what has slept since this client's last turn.
           await worker.ask({ task: "calls", calls: Math.max(callers, 10), callers });
           const slice = await worker.ask({ task: "calls", calls, callers });
-          (measured[index].rounds.get(id)[lap * perLap + Math.floor(turn / parts)] ??= []).push(slice);
+          (rounds[index][lap * perLap + Math.floor(turn / parts)] ??= []).push(slice);
         }
       }
     }
@@ -55,10 +55,10 @@ export async function measureSpeed({ server, clients, rounds, quick, credentials
       await listener.close();
     }
   }
-  return measured.flatMap(({ callers, rounds }) => {
-    const taken = [...rounds].filter(([, its]) => its.length > 0);
-    return taken.map(([id, its]) => rowOf(id, its, rounds.get("fetch"), callers, perLap));
-  });
+  return SLICES.flatMap(({ callers }, index) =>
+    all.filter(({ rounds }) => rounds[index].length > 0)
+      .map(({ id, rounds }) => rowOf(id, rounds[index], all[0].rounds[index], callers, perLap))
+  );
 }
 
 function rowOf(entrant, rounds, baseline, callers, perLap) {
