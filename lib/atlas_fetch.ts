@@ -1,10 +1,9 @@
-import { memberOf } from "./atlas_error.ts";
-import { createBearerFetch } from "./bearer_fetch.ts";
+import { bearer } from "./bearer_fetch.ts";
 import { assertCredential } from "./digest/authorization.ts";
-import { type Fetch, layer, toCall, transmit } from "./digest/call.ts";
-import { createDigestFetch } from "./digest/digest_fetch.ts";
-import { refusal } from "./digest/refusal.ts";
-import { createRetryFetch, type RetryOptions } from "./retry_fetch.ts";
+import { door, type Fetch, type Send, unsigned, wire } from "./digest/call.ts";
+import { digest } from "./digest/digest_fetch.ts";
+import { memberOf } from "./json.ts";
+import { retry, type RetryOptions } from "./retry_fetch.ts";
 import { assertSecure, createTokenSource, type TokenStore } from "./token_source.ts";
 
 /** A fetch for Atlas: it takes paths below `/api/atlas/v2` too, and a version and a format for one call. */
@@ -18,7 +17,7 @@ export interface AtlasRequestInit extends RequestInit {
    */
   version?: string | undefined;
   /**
-   * The form of the answer: `"gzip"` for log downloads, which fetch does not inflate.
+   * The format of the answer: `"gzip"` for log downloads, which fetch does not decompress.
    * @default {"json"}
    */
   format?: "json" | "csv" | "gzip" | undefined;
@@ -42,54 +41,70 @@ export interface ServiceAccount {
   tokenStore?: TokenStore | undefined;
 }
 
-/** Who calls, where, and how. */
+/** An access token minted elsewhere. It lives an hour and cannot be renewed. */
+export interface AccessToken {
+  /** Sent as `Authorization: Bearer`. */
+  accessToken: string;
+}
+
+/** Options of `createAtlasFetch`. */
 export interface AtlasFetchOptions {
   /**
    * Who calls.
    * @default {from the environment, read at the first request}
    */
-  credentials?: ApiKey | ServiceAccount | undefined;
+  credentials?: ApiKey | ServiceAccount | AccessToken | undefined;
   /**
    * Where Atlas is: an origin, or that with `/api/atlas/v2`. Credentials go nowhere else.
    * @default {MONGODB_ATLAS_BASE_URL with credentials of the environment, else "https://cloud.mongodb.com"}
    */
   baseUrl?: string | URL | undefined;
   /**
-   * Of the media types, as `YYYY-MM-DD` or `"preview"`: the newest version not after the date answers.
+   * The version in the media types: `YYYY-MM-DD`, `YYYY-MM-DD.upcoming` or `"preview"`. The newest version of a resource
+   * that is not after the date answers.
    * @default {"2025-03-12"}
    */
   version?: string | undefined;
   /**
-   * How often and how long to wait; `false` for one try.
+   * How often to try again, and how long to wait before; `false` for one try.
    * @default {{ limit: 2, maxDelay: 60_000 }}
    */
   retry?: RetryOptions | false | undefined;
   /**
-   * What sends the requests.
+   * Sends the requests.
    * @default {globalThis.fetch, looked up at each request}
    */
   fetch?: Fetch | undefined;
 }
 
-/** The pairs of variables that credentials are read from. The first complete one wins. */
-export const CREDENTIAL_VARIABLES = [
-  // The Atlas CLI's
+/** The variables that credentials are read from, the first complete set of them. */
+export const CREDENTIAL_VARIABLES: readonly (readonly string[])[] = [
+  // The Atlas CLI's and Terraform's
+  ["MONGODB_ATLAS_ACCESS_TOKEN"],
   ["MONGODB_ATLAS_CLIENT_ID", "MONGODB_ATLAS_CLIENT_SECRET"],
   ["MONGODB_ATLAS_PUBLIC_API_KEY", "MONGODB_ATLAS_PRIVATE_API_KEY"],
   // The Go SDK's and Terraform's
   ["MONGODB_ATLAS_PUBLIC_KEY", "MONGODB_ATLAS_PRIVATE_KEY"],
   // MongoDB's tutorial's
   ["ATLAS_USER", "ATLAS_USER_KEY"],
-] as const;
+];
 
+const API_KEY_OPTIONS = ["publicKey", "privateKey"];
+const CREDENTIAL_OPTIONS = [["accessToken"], ["clientId", "clientSecret"], API_KEY_OPTIONS];
+const OPTIONS = ["credentials", "baseUrl", "version", "retry", "fetch"];
 const DEFAULT_BASE_URL = "https://cloud.mongodb.com";
-const DEFAULT_VERSION = "2025-03-12"; // serves nearly all operations: the newest not after the date answers
+const DEFAULT_VERSION = "2025-03-12"; // serves nearly all operations
 const API_PATH = "/api/atlas/v2";
 
+/** Where the calls go, and the layers that sign them. */
+interface Atlas {
+  origin: string;
+  send: Send;
+}
+
 /**
- * A fetch for the MongoDB Atlas Administration API, with the credentials of the environment.
- *
- * `createAtlasFetch()` with its defaults; nothing is read before the first request.
+ * A fetch for the MongoDB Atlas Administration API with the credentials of the environment: `createAtlasFetch()`.
+ * Nothing is read before the first request.
  *
  * @example
  * ```ts no-eval
@@ -99,7 +114,7 @@ const API_PATH = "/api/atlas/v2";
  * console.log(await response.json());
  * ```
  */
-export const atlasFetch: AtlasFetch = createAtlasFetch();
+export const atlasFetch: AtlasFetch = /* @__PURE__ */ createAtlasFetch();
 
 /**
  * Makes a fetch for the MongoDB Atlas Administration API.
@@ -109,19 +124,10 @@ export const atlasFetch: AtlasFetch = createAtlasFetch();
  * `application/json`, unless you set `Content-Type`. What the server answers is returned, whatever its status:
  * `ensureOk` makes errors of it.
  *
- * @param options.credentials An API key or a service account
- * @default {from the environment, read at the first request}
- * @param options.baseUrl Where Atlas is
- * @default {MONGODB_ATLAS_BASE_URL with credentials of the environment, else "https://cloud.mongodb.com"}
- * @param options.version Of the media types, as `YYYY-MM-DD` or `"preview"`
- * @default {"2025-03-12"}
- * @param options.retry How often and how long to wait; `false` for one try
- * @default {{ limit: 2, maxDelay: 60_000 }}
- * @param options.fetch What sends the requests
- * @default {globalThis.fetch, looked up at each request}
- * @throws {TypeError} for credentials, a base URL or a version that cannot be right; as a rejection of the call for a
- * URL of another origin, an `Authorization` header, a version or format that there is not, or an environment without
- * credentials: all before anything is sent
+ * @param options
+ * @throws {TypeError} for an option that there is not, and for credentials, a base URL or a version that cannot be right;
+ * as a rejection of the call for a URL of another origin, an `Authorization` header, a version or format that there is
+ * not, or an environment without credentials: all before anything is sent
  * @throws {RangeError} for retry options out of range
  *
  * @example
@@ -133,99 +139,119 @@ export const atlasFetch: AtlasFetch = createAtlasFetch();
  * ```
  */
 export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
-  const { credentials, retry, fetch } = options;
+  assertOptions(options);
+  const { credentials, fetch, version: defaultVersion = DEFAULT_VERSION } = options;
   const baseUrl = options.baseUrl === undefined ? undefined : originOf(options.baseUrl, "baseUrl");
-  const defaultVersion = options.version ?? DEFAULT_VERSION;
   mediaType(defaultVersion);
+  const network = wire(fetch);
+
+  /** Signs with the credentials that go by these names in the options or the environment. */
+  function connect(source: object, names: readonly string[], origin: string, store?: TokenStore): Atlas {
+    const [id = "", secret = ""] = names.map((name) => credentialOf(source, name, names));
+    if (names.length === 1) return { origin, send: bearer(() => Promise.resolve(id), network) };
+    if (!isServiceAccount(names)) return { origin, send: digest(id, secret, network) };
+    const tokenUrl = `${origin}/api/oauth/token`;
+    const token = createTokenSource({ clientId: id, clientSecret: secret, tokenUrl, store, fetch });
+    return { origin, send: bearer(token, network) };
+  }
+
+  function connectFromOptions(): Atlas {
+    const given = Object(credentials);
+    const names = CREDENTIAL_OPTIONS.find((names) => names.some((name) => given[name] !== undefined));
+    return connect(given, names ?? API_KEY_OPTIONS, baseUrl ?? DEFAULT_BASE_URL, given.tokenStore);
+  }
 
   function connectFromEnvironment(): Atlas {
     const env = globalThis.process?.env ?? {}; // a Worker may have none
-    const [idName, secretName] = variablesIn(env);
-    const origin = baseUrl ?? originOf(env.MONGODB_ATLAS_BASE_URL || DEFAULT_BASE_URL, "MONGODB_ATLAS_BASE_URL");
-    return authenticating(env, idName, secretName, origin, fetch);
+    return connect(env, variablesIn(env), baseUrl ?? originOf(baseUrlIn(env), "MONGODB_ATLAS_BASE_URL"));
   }
 
-  function connectFromOptions(credentials: ApiKey | ServiceAccount): Atlas {
-    const origin = baseUrl ?? DEFAULT_BASE_URL;
-    return isAccount(credentials)
-      ? authenticating(credentials, "clientId", "clientSecret", origin, fetch, credentials.tokenStore)
-      : authenticating(credentials, "publicKey", "privateKey", origin, fetch);
-  }
-
-  let atlas = credentials === undefined ? undefined : connectFromOptions(credentials);
+  let atlas = credentials === undefined ? undefined : connectFromOptions();
   const connected = () => atlas ??= connectFromEnvironment();
-  const send = createRetryFetch({
-    ...(retry === false ? { limit: 0 } : retry),
-    fetch: layer(false, (call) => transmit(connected().fetch, call)),
-  });
+  const retryOptions = options.retry === false ? { limit: 0 } : options.retry ?? {};
+  const send = retry(retryOptions, (call) => connected().send(call));
 
-  return async (input, init) => {
+  return async function atlasFetch(input, init) {
     const { origin } = connected();
     const { version = defaultVersion, format } = init ?? {};
-    const call = await toCall(typeof input === "string" ? resolve(input, origin) : input, init);
-    const { url, headers, body } = call;
-    if (url.origin !== origin) {
-      throw refusal(
-        `Cannot send Atlas credentials to ${url.origin}: they are for ${origin}. Use plain fetch, or set baseUrl`,
-      );
-    }
-    if (!headers.has("accept")) {
-      const isVersioned = `${url.pathname}/`.startsWith(`${API_PATH}/`);
-      headers.set("accept", isVersioned ? mediaType(version, format) : "application/json");
-    }
-    // fetch would say text/plain, which Atlas refuses.
-    if (typeof body === "string" && !headers.has("content-type")) headers.set("content-type", "application/json");
-    return await transmit(send, call);
+    const enter = door((call) => {
+      const { url, headers, body } = unsigned(call);
+      assertOrigin(url, origin);
+      if (!headers.has("accept")) {
+        const isVersioned = `${url.pathname}/`.startsWith(`${API_PATH}/`);
+        headers.set("accept", isVersioned ? mediaType(version, format) : "application/json");
+      }
+      // fetch would say text/plain, which Atlas refuses.
+      if (typeof body === "string" && !headers.has("content-type")) headers.set("content-type", "application/json");
+      return send(call);
+    });
+    return await enter(typeof input === "object" ? input : resolve(input, origin), init);
   };
 }
 
-/** Where the calls go, and what signs them. */
-interface Atlas {
-  origin: string;
-  fetch: Fetch;
+/** Lets no misspelt option pass: it could mean another identity or another host. */
+function assertOptions(options: AtlasFetchOptions): void {
+  for (const name of Object.keys(options)) {
+    if (!OPTIONS.includes(name)) throw new TypeError(`Cannot use the option ${name}: there are ${OPTIONS.join(", ")}`);
+  }
+  const { retry } = options;
+  const isObject = typeof retry === "object" && retry !== null;
+  if (retry === undefined || retry === false || isObject) return;
+  throw new TypeError("Cannot use the option retry: it is an object such as { limit: 2 }, or false");
 }
 
-function isAccount(credentials: ApiKey | ServiceAccount): credentials is ServiceAccount {
-  return "clientId" in Object(credentials);
+function isServiceAccount([idName = ""]: readonly string[]): boolean {
+  return /client/i.test(idName);
 }
 
-/** Authenticates calls to an origin, with an id and a secret by their names in the options or the environment. */
-function authenticating(
-  source: object,
-  idName: string,
-  secretName: string,
-  origin: string,
-  fetch: Fetch | undefined,
-  store?: TokenStore,
-): Atlas {
-  const isClient = /client/i.test(idName); // else an API key
-  const [id = "", secret = ""] = [idName, secretName].map((name) => {
-    const value = memberOf(source, name);
-    if (!isClient && /^mdb_sa_/.test(String(value))) {
-      throw new TypeError(
-        `Cannot use a service account as ${name}: give { clientId, clientSecret }, or set ` +
-          CREDENTIAL_VARIABLES[0].join(" and "),
-      );
+/** One of the credentials that go by these names. */
+function credentialOf(source: object, name: string, names: readonly string[]): string {
+  const value = memberOf(source, name);
+  if (!isServiceAccount(names) && /^mdb_sa_/.test(String(value))) {
+    throw new TypeError(
+      `Cannot use a service account as ${name}: give { clientId, clientSecret }, or set MONGODB_ATLAS_CLIENT_ID and ` +
+        "MONGODB_ATLAS_CLIENT_SECRET",
+    );
+  }
+  if (!value) {
+    const both = names.length === 1 ? "" : `. Give both ${names.join(" and ")}`;
+    throw new TypeError(`Cannot find Atlas credentials: ${name} is missing${both}`);
+  }
+  assertCredential(name, value);
+  return value;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The first complete set of variables or, if there is none, the first that is not empty. */
+function variablesIn(env: Environment): readonly string[] {
+  const denials: unknown[] = [];
+  const isSet = (name: string) => {
+    try {
+      return Boolean(env[name]);
+    } catch (denial) {
+      denials.push(denial); // Deno asks for --allow-env
+      return false;
     }
-    if (!value) {
-      throw new TypeError(`Cannot find Atlas credentials: ${name} is missing. Give both ${idName} and ${secretName}`);
-    }
-    assertCredential(name, value);
-    return value;
-  });
-  if (!isClient) return { origin, fetch: createDigestFetch({ username: id, password: secret, fetch }) };
-  const tokenUrl = `${origin}/api/oauth/token`;
-  const token = createTokenSource({ clientId: id, clientSecret: secret, tokenUrl, store, fetch });
-  return { origin, fetch: createBearerFetch({ token, fetch }) };
+  };
+  const complete = CREDENTIAL_VARIABLES.find((names) => names.every(isSet));
+  if (complete) return complete;
+  const started = CREDENTIAL_VARIABLES.find((names) => names.some(isSet));
+  if (denials.length > 0) throw denials[0];
+  if (started) return started;
+  const sets = CREDENTIAL_VARIABLES.map((names) => names.join(" and ")).join(", or ");
+  throw new TypeError(`Cannot find Atlas credentials: set ${sets}, or give the option credentials`);
 }
 
-/** The first pair of variables that is complete or, if none is, the first half. */
-function variablesIn(env: Readonly<Record<string, string | undefined>>): readonly [string, string] {
-  const found = CREDENTIAL_VARIABLES.find((pair) => pair.every((name) => env[name])) ??
-    CREDENTIAL_VARIABLES.find((pair) => pair.some((name) => env[name]));
-  if (found) return found;
-  const names = CREDENTIAL_VARIABLES.map((pair) => pair.join(" and ")).join(", or ");
-  throw new TypeError(`Cannot find Atlas credentials: set ${names}, or give the option credentials`);
+function baseUrlIn(env: Environment): string {
+  try {
+    return env.MONGODB_ATLAS_BASE_URL || DEFAULT_BASE_URL;
+  } catch (cause) {
+    throw new TypeError(
+      "Cannot read MONGODB_ATLAS_BASE_URL: run Deno with --allow-env=MONGODB_ATLAS_BASE_URL, or give the option baseUrl",
+      { cause },
+    );
+  }
 }
 
 /** The origin of a base URL, which may end in the path of the API. */
@@ -240,17 +266,32 @@ function originOf(baseUrl: string | URL, name: string): string {
   return url.origin;
 }
 
-function mediaType(version: string, format: string = "json"): string {
-  const type = `${version}+${format}`;
-  if (/^(\d{4}-\d\d-\d\d|[a-z]+)\+(json|csv|gzip)$/.test(type)) return `application/vnd.atlas.${type}`;
-  throw refusal(
-    `Cannot ask for ${JSON.stringify(type)}: give a version as YYYY-MM-DD or "preview", a format as json, csv or gzip`,
+function assertOrigin(url: URL, origin: string): void {
+  if (url.origin === origin) return;
+  throw new TypeError(
+    `Cannot send Atlas credentials to ${url.origin}: they are for ${origin}. Use plain fetch, or set baseUrl`,
   );
 }
 
-/** The URL of a path: below the API's, from the origin if it starts with `/api/`, or a full URL as it is. */
-function resolve(input: string, origin: string): string {
-  const full = /^([a-z][a-z\d+.-]*:)?[\\/]{2}/i.exec(input);
-  if (full) return full[1] ? input : new URL(origin).protocol + input; // the latter to be refused: another host
-  return input.startsWith("/api/") ? origin + input : `${origin}${API_PATH}/${input.replace(/^\//, "")}`;
+function mediaType(version: string, format = "json"): string {
+  const isVersion = /^(\d{4}-\d\d-\d\d(\.upcoming)?|preview)$/.test(version);
+  const isFormat = /^(json|csv|gzip)$/.test(format);
+  if (isVersion && isFormat) return `application/vnd.atlas.${version}+${format}`;
+  throw new TypeError(
+    `Cannot ask for ${JSON.stringify(`${version}+${format}`)}: give a version as YYYY-MM-DD, YYYY-MM-DD.upcoming or ` +
+      '"preview", a format as json, csv or gzip',
+  );
+}
+
+/** The URL of a path: below the API's, or from the origin if it starts with `/api/`. A URL stays as it is. */
+function resolve(path: string, origin: string): string {
+  const isHttpUrl = /^https?:/i.test(path);
+  const isOtherUrl = !isHttpUrl && /^[a-z][a-z\d+.-]*:/i.test(path);
+  if (typeof path !== "string" || isOtherUrl) {
+    throw new TypeError(`Cannot call Atlas: give a path such as "/groups", or a URL of ${origin}`);
+  }
+  if (isHttpUrl) return path;
+  const isOtherHost = /^[\\/]{2}/.test(path);
+  if (isOtherHost) return new URL(origin).protocol + path;
+  return path.startsWith("/api/") ? origin + path : `${origin}${API_PATH}/${path.replace(/^\//, "")}`;
 }

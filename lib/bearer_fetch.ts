@@ -1,20 +1,29 @@
-import { copy, discard, type Fetch, isSafe, isStream, isToken, layer, transmit, unlessAborted } from "./digest/call.ts";
-import { refusal } from "./digest/refusal.ts";
+import { discard, door, type Fetch, isGetOrHead, isStream, type Send } from "./digest/call.ts";
+import { unlessAborted, unsigned, wire } from "./digest/call.ts";
+import { isToken } from "./json.ts";
 import type { TokenSource } from "./token_source.ts";
+
+/** Options of `createBearerFetch`. */
+export interface BearerFetchOptions {
+  /** Gives the tokens, such as `createTokenSource`. */
+  token: TokenSource;
+  /**
+   * Sends the requests.
+   * @default {globalThis.fetch, looked up at each request}
+   */
+  fetch?: Fetch | undefined;
+}
 
 /**
  * A fetch that sends `Authorization: Bearer` with a token from a source (RFC 6750 section 2.1).
  *
- * The token goes to whatever URL the fetch is given, and over redirects as the native fetch does it: not to another
- * origin. A 401 is answered once with a renewed token, unless it has an `X-Error-Code` (a missing role, which no new
- * token would change). A stream cannot be sent again, nor a POST that was redirected, which may have been executed:
- * their 401 is returned, and the next call has the renewed token.
+ * The token goes to whatever URL it is given, and over redirects as fetch has it. A 401 is answered once with a renewed
+ * token, unless it has an `X-Error-Code` (a missing role, which no token would change), or the call cannot be repeated: a
+ * stream, or a POST that was redirected. These have the renewed token the next time.
  *
- * @param options.token Where the tokens come from, such as `createTokenSource`
- * @param options.fetch What sends the requests
- * @default {globalThis.fetch, looked up at each request}
- * @throws {TypeError} The calls reject with one for a caller's `Authorization` header and for a token that no header
- * can hold; and with whatever the source throws
+ * @param options
+ * @throws {TypeError} if there is no token source. A call rejects with one for an `Authorization` header and for a token
+ * that no header can hold; and with whatever the source throws
  *
  * @example
  * ```ts no-eval
@@ -27,26 +36,38 @@ import type { TokenSource } from "./token_source.ts";
  * });
  * ```
  */
-export function createBearerFetch({ token, fetch }: { token: TokenSource; fetch?: Fetch | undefined }): Fetch {
-  return layer(true, async (call) => {
-    const signal = call.signal ?? undefined;
-    const refused = await unlessAborted(token({ signal }), signal);
-    authorize(call.headers, refused);
-    const response = await transmit(fetch, call);
-    const isFinal = response.status !== 401 || response.headers.has("x-error-code");
-    // Over a redirect to another origin the token was never seen.
-    if (isFinal || (response.redirected && new URL(response.url).origin !== call.url.origin)) return response;
-    const renewed = await unlessAborted(token({ refused, signal }), signal);
-    if (renewed === refused || isStream(call.body) || (response.redirected && !isSafe(call.method))) return response;
-    await discard(response, call);
-    const again = copy(call);
-    authorize(again.headers, renewed);
-    return await transmit(fetch, again);
-  });
+export function createBearerFetch(options: BearerFetchOptions): Fetch {
+  const { token, fetch }: Partial<BearerFetchOptions> = options ?? {};
+  if (typeof token !== "function") throw new TypeError("Cannot authenticate: token is missing, or is no function");
+  const send = bearer(token, wire(fetch));
+  return door((call) => send(unsigned(call)));
 }
 
-function authorize(headers: Headers, token: string): void {
-  // Headers would refuse it too, with the token in the message.
-  if (!isToken(token)) throw refusal("Cannot use the access token: it is empty or no header can hold it");
-  headers.set("authorization", `Bearer ${token}`);
+/** The layer that sends access tokens. */
+export function bearer(token: TokenSource, send: Send): Send {
+  return async function sendBearer(call) {
+    const { url, method, headers, body } = call;
+    const signal = call.signal ?? undefined;
+    const authorize = (token: string) => {
+      // Headers would throw too, with the token in the message.
+      if (!isToken(token)) throw new TypeError("Cannot use the access token: it is empty or no header can hold it");
+      headers.set("authorization", `Bearer ${token}`);
+    };
+    const refused = await unlessAborted(token({ signal }), signal);
+    authorize(refused);
+    const response = await send(call);
+    const isRefused = response.status === 401 && !response.headers.has("x-error-code");
+    // Over a redirect to another origin the token was never seen.
+    const isCrossOrigin = response.redirected && new URL(response.url).origin !== url.origin;
+    if (!isRefused || isCrossOrigin) return response;
+    const renewed = await unlessAborted(token({ refused, signal }), signal).catch(async (error) => {
+      await response.body?.cancel();
+      throw error;
+    });
+    const mayRepeat = !isStream(body) && (isGetOrHead(method) || !response.redirected);
+    if (renewed === refused || !mayRepeat) return response;
+    await discard(response, call);
+    authorize(renewed);
+    return await send(call);
+  };
 }

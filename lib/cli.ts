@@ -7,7 +7,8 @@
  *
  * @module
  */
-import { ensureOk, memberOf } from "./atlas_error.ts";
+import { ensureOk } from "./atlas_error.ts";
+import { memberOf } from "./json.ts";
 import { type AtlasFetch, atlasFetch, createAtlasFetch, CREDENTIAL_VARIABLES } from "./atlas_fetch.ts";
 import { serveFakeAtlas } from "./testing.ts";
 

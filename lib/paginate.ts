@@ -1,21 +1,23 @@
-import { AtlasError, atlasError, listOf, memberOf, parseJson, textOf } from "./atlas_error.ts";
+import { AtlasError, atlasError } from "./atlas_error.ts";
 import type { AtlasRequestInit } from "./atlas_fetch.ts";
 import type { Fetch } from "./digest/call.ts";
+import { listOf, memberOf, parseJson, textOf } from "./json.ts";
+
+const ANY_URL = "https://localhost"; // only the query of `next` counts
 
 /**
  * The items of a list, page by page as they arrive.
  *
- * It asks for 500 items a page unless the query says otherwise, and follows `links[rel=next]` by its query only: the
- * rest of the URL stays your own, so no `next` can lead credentials elsewhere. It ends with a page that has no `next`
- * or one that was asked for before. Lists that Atlas does not page, some of them plain arrays, are one page.
+ * It asks for 500 items a page unless the query says otherwise, and takes the query of `links[rel=next]` only, so that no
+ * `next` leads credentials elsewhere. It ends with a page that has no `next`, or one that was asked for before.
  *
  * @param fetch Such as `atlasFetch`
  * @param input Of the list, as `fetch` takes it
  * @param init For each page
- * @throws {AtlasError} for a page that is refused or is no list, with path and page; and what `fetch` throws
+ * @throws {AtlasError} for a page that is refused or is no list, with its path and number; and what `fetch` throws
  *
  * @example
- * ```ts no-eval
+ * ```ts
  * import { atlasFetch, paginate } from "atlas-fetch";
  *
  * for await (const project of paginate<{ name: string }>(atlasFetch, "/groups")) console.log(project.name);
@@ -32,25 +34,20 @@ export async function* paginate<T = unknown>(
   const asked = new Set<string>();
   while (!asked.has(canonical(query))) {
     asked.add(canonical(query));
-    let place = `${base.replace(/^\s*(\w+:)?[\\/]{2}[^\\/]*/, "")} page ${asked.size}`;
-    const lost = (error: unknown) => {
-      if (!(error instanceof TypeError)) throw error;
-      throw new TypeError(`${place}: ${error.message}`, { cause: error.cause ?? error });
-    };
-    const response = await fetch(`${base}?${query}`, init).catch(lost);
-    if (response.url) place = `${new URL(response.url).pathname} page ${asked.size}`;
+    const response = await fetch(`${base}?${query}`, init);
+    const path = response.url ? new URL(response.url).pathname : base.replace(/^\s*(\w+:)?[\\/]{2}[^\\/]*/, "");
+    const place = `${path} page ${asked.size}`;
     if (!response.ok) throw await atlasError(response, place);
-    const body = parseJson(await response.text().catch(lost));
+    const body = parseJson(await response.text());
     const items = memberOf(body, "results") ?? body;
     if (!Array.isArray(items)) throw new AtlasError(response, { detail: "The answer is not a list" }, place);
-    yield* items;
+    for (const item of items) yield item; // not yield*, which has no throw() on an array
     const next = listOf(body, "links")?.find((link) => textOf(link, "rel") === "next");
     if (!next) return;
     const href = textOf(next, "href");
-    if (!URL.canParse(href)) {
-      throw new AtlasError(response, { detail: "The next link is not a URL" }, place);
-    }
-    query = new URL(href).search.slice(1);
+    const isUrl = URL.canParse(href, /^[?/]/.test(href) ? ANY_URL : undefined);
+    if (!isUrl) throw new AtlasError(response, { detail: "The next link is not a URL" }, place);
+    query = new URL(href, ANY_URL).search.slice(1);
   }
 }
 

@@ -1,45 +1,71 @@
-import { AtlasError, ensureOk, memberOf, parseJson, readText } from "./atlas_error.ts";
+import { AtlasError, ensureOk } from "./atlas_error.ts";
 import { assertCredential } from "./digest/authorization.ts";
-import { type Fetch, isToken, parseUrl, unlessAborted } from "./digest/call.ts";
+import { door, type Fetch, parseUrl, throwIfAborted, unlessAborted, wire } from "./digest/call.ts";
+import { connectionFailure } from "./digest/connection.ts";
 import { utf8ByteString } from "./digest/hash.ts";
-import { refusal } from "./digest/refusal.ts";
+import { isToken, memberOf, parseJson, readText } from "./json.ts";
+import { pause } from "./pause.ts";
 
-/** Gives an access token: the one it has or, where that ends soon or was refused, a new one. */
-export type TokenSource = (
-  options?: { refused?: string | undefined /* the token that got a 401 */; signal?: AbortSignal | undefined },
-) => Promise<string>;
+/** Gives an access token: the one it has or, if that ends soon or was refused, a new one. */
+export type TokenSource = (options?: TokenRequest) => Promise<string>;
 
-/** Where processes share an access token. A Map works (the value holds its end too); so do Redis, Deno KV, a file. */
+/** Options of a `TokenSource`. */
+export interface TokenRequest {
+  /** The token that got a 401. */
+  refused?: string | undefined;
+  /** Ends the wait; the mint goes on for others. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Shares access tokens between processes. A Map works, since the value holds its expiry; so do Redis and Deno KV. */
 export interface TokenStore {
-  /** What was set last for the key, if it is still there. */
+  /** What was set last. */
   get(key: string): Promise<string | undefined> | string | undefined;
-  /** Keeps a value, for at most this many whole seconds. */
+  /** Keeps a value for so long at most. */
   set(key: string, value: string, expiresInSeconds: number): Promise<unknown> | unknown;
+}
+
+/** Options of `createTokenSource`. */
+export interface TokenSourceOptions {
+  /** `mdb_sa_id_...` */
+  clientId: string;
+  /** `mdb_sa_sk_...`; sent to the token URL only. */
+  clientSecret: string;
+  /**
+   * Where tokens are minted.
+   * @default {"https://cloud.mongodb.com/api/oauth/token"}
+   */
+  tokenUrl?: string | URL | undefined;
+  /** Shares the token between processes: Atlas allows 50 mints a minute and 100 live tokens. */
+  store?: TokenStore | undefined;
+  /**
+   * Sends the requests.
+   * @default {globalThis.fetch, looked up at each request}
+   */
+  fetch?: Fetch | undefined;
 }
 
 interface Token {
   token: string;
-  /** When it ends, in ms since 1970. */
-  end: number;
+  /** In ms since 1970. Stores have it as `end`. */
+  expiresAt: number;
 }
 
-const MINT_PATIENCE = 30_000; // ms; all calls wait for it
+const MAX_MINT_TIME = 10_000; // ms, retries included
+const MAX_MINT_RETRIES = 2;
+const FIRST_MINT_DELAY = 500; // ms
+const RENEWED_BEFORE_END = 60_000; // ms
+const STORE_PATIENCE = 2000; // ms
 
 /**
  * The access tokens of a service account, minted by the OAuth client credentials grant (RFC 6749 section 4.4).
  *
- * A token serves until 60 s before its end; whoever asks meanwhile waits for the same mint. A failed mint is not
- * remembered, and one that takes 30 s is given up. A store that throws, returns rubbish or is silent for 2 s is passed over.
+ * A token serves until 60 s before its end. All who ask meanwhile wait for the same mint: at most three tries within 10 s.
+ * A store that throws, returns rubbish or is silent for 2 s is passed over.
  *
- * @param options.clientId `mdb_sa_id_...`
- * @param options.clientSecret `mdb_sa_sk_...`; sent to the token URL only
- * @param options.tokenUrl Where tokens are minted
- * @default {"https://cloud.mongodb.com/api/oauth/token"}
- * @param options.store Shares the token between processes: Atlas allows 50 mints a minute and 100 live tokens
- * @param options.fetch What sends the requests
- * @default {globalThis.fetch, looked up at each request}
- * @throws {TypeError} if a credential is empty, holds a line break or NUL, or the id holds `:`. The source rejects with
- * an `AtlasError` if the mint is refused, redirected or brings no token
+ * @param options
+ * @throws {TypeError} if a credential is missing, holds a line break or NUL, or the id holds `:`. The source rejects with
+ * an `AtlasError` if the mint is refused, redirected or brings no token, with a `TypeError` if the host does not answer
  *
  * @example
  * ```ts no-eval
@@ -49,44 +75,63 @@ const MINT_PATIENCE = 30_000; // ms; all calls wait for it
  * console.log((await token()).length);
  * ```
  */
-export function createTokenSource(options: {
-  clientId: string;
-  clientSecret: string;
-  tokenUrl?: string | URL | undefined;
-  store?: TokenStore | undefined;
-  fetch?: Fetch | undefined;
-}): TokenSource {
-  const { clientId, clientSecret, store, fetch } = options;
+export function createTokenSource(options: TokenSourceOptions): TokenSource {
+  const { clientId, clientSecret, store, ...rest }: Partial<TokenSourceOptions> = options ?? {};
   assertCredential("clientId", clientId);
   assertCredential("clientSecret", clientSecret);
   if (!clientId || !clientSecret || clientId.includes(":")) {
     throw new TypeError("Cannot mint tokens: clientId or clientSecret is empty, or the id holds a colon");
   }
-  const tokenUrl = parseUrl(String(options.tokenUrl ?? "https://cloud.mongodb.com/api/oauth/token"));
+  const tokenUrl = parseUrl(String(rest.tokenUrl ?? "https://cloud.mongodb.com/api/oauth/token"));
   assertSecure(tokenUrl);
+  const fetch = door(wire(rest.fetch));
   const key = `${tokenUrl.href} ${clientId}`;
   let held: Token | undefined;
   let renewal: { avoids: string | undefined; result: Promise<Token> } | undefined;
 
   async function renew(refused: string | undefined): Promise<Token> {
-    const stored = store && readToken(await patiently(() => store.get(key)));
+    const stored = store && readStored(await patiently(() => store.get(key)));
     if (stored && serves(stored, refused)) return held = stored;
     held = undefined;
-    const signal = AbortSignal.timeout(MINT_PATIENCE);
-    const minted = await unlessAborted(mint(signal), signal).catch((cause: unknown) => {
-      if (cause instanceof AtlasError) throw cause;
-      throw refusal(`Cannot get an access token: ${tokenUrl.host} did not answer`, { cause });
-    });
-    const seconds = Math.floor((minted.end - Date.now()) / 1000);
-    if (store && serves(minted)) await patiently(() => store.set(key, JSON.stringify(minted), seconds));
+    const minted = await mint();
+    const { token, expiresAt } = minted;
+    if (store && serves(minted)) {
+      const value = JSON.stringify({ token, end: expiresAt });
+      await patiently(() => store.set(key, value, Math.floor((expiresAt - Date.now()) / 1000)));
+    }
     return held = minted;
   }
 
-  async function mint(signal: AbortSignal): Promise<Token> {
-    const DEFAULT_LIFETIME = 3600; // seconds, as Atlas says
-    const LONGEST_LIFETIME = 1e9; // seconds; what is longer is not meant, and overflows in stores
-    const asked = Date.now();
-    const response = await ensureOk((fetch ?? globalThis.fetch)(tokenUrl.href, {
+  async function mint(): Promise<Token> {
+    const signal = AbortSignal.timeout(MAX_MINT_TIME);
+    try {
+      return await mintBefore(signal);
+    } catch (cause) {
+      const isUnanswered = signal.aborted || connectionFailure(cause);
+      if (!isUnanswered) throw cause;
+      throw new TypeError(`Cannot get an access token: ${tokenUrl.host} did not answer`, { cause });
+    }
+  }
+
+  async function mintBefore(deadline: AbortSignal): Promise<Token> {
+    for (let retries = 0;; retries++) {
+      try {
+        return await unlessAborted(requestToken(deadline), deadline);
+      } catch (error) {
+        const isTransient = error instanceof AtlasError
+          ? [502, 503, 504].includes(error.status)
+          : connectionFailure(error) !== undefined;
+        if (!isTransient || retries === MAX_MINT_RETRIES) throw error;
+      }
+      await pause(Math.random() * FIRST_MINT_DELAY * 2 ** retries, deadline);
+    }
+  }
+
+  async function requestToken(signal: AbortSignal): Promise<Token> {
+    const DEFAULT_LIFETIME = 3600; // seconds, as Atlas has it
+    const MAX_LIFETIME = 1e9; // seconds; a longer one is a mistake, and overflows in stores
+    const askedAt = Date.now();
+    const response = await ensureOk(fetch(tokenUrl.href, {
       method: "POST",
       headers: {
         // RFC 6749 section 2.3.1 would have the id form-encoded; Atlas wants `_` as it stands.
@@ -98,16 +143,18 @@ export function createTokenSource(options: {
       redirect: "manual",
       signal,
     }));
-    const answer = parseJson(await readText(response));
+    const { text, error } = await readText(response);
+    if (error) throw error;
+    const answer = parseJson(text);
     const token = memberOf(answer, "access_token");
     if (!isToken(token)) throw new AtlasError(response, { detail: "The answer holds no usable access token" });
     const seconds = Number(memberOf(answer, "expires_in") ?? DEFAULT_LIFETIME);
-    return { token, end: asked + (seconds <= LONGEST_LIFETIME ? seconds : DEFAULT_LIFETIME) * 1000 };
+    return { token, expiresAt: askedAt + (seconds <= MAX_LIFETIME ? seconds : DEFAULT_LIFETIME) * 1000 };
   }
 
-  return async ({ refused, signal } = {}) => {
+  return async function accessToken({ refused, signal } = {}) {
     for (;;) {
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       if (held && serves(held, refused)) return held.token;
       renewal ??= { avoids: refused, result: renew(refused).finally(() => renewal = undefined) };
       const { avoids, result } = renewal;
@@ -118,30 +165,24 @@ export function createTokenSource(options: {
   };
 }
 
-/**
- * Refuses to send credentials where others can read them.
- *
- * @throws {TypeError} unless the URL, which names no user, is `https:`, or `http:` of this machine
- */
-export function assertSecure({ href, protocol, host }: URL): void {
-  if (/^(https|http:\/\/(localhost|[^/:]+\.localhost|127\.[\d.]+|\[::1]))[:/]/.test(href)) return;
+/** Throws a `TypeError` unless the URL is `https:`, or `http:` of this machine: others could read the credentials. */
+export function assertSecure({ protocol, host, hostname }: URL): void {
+  const isLoopback = /^(localhost|.+\.localhost|127\.[\d.]+|\[::1])$/.test(hostname);
+  if (protocol === "https:" || (protocol === "http:" && isLoopback)) return;
   throw new TypeError(`Cannot send credentials to ${protocol}//${host}: use https:, since http: is for loopback only`);
 }
 
-/** Whether a token may be handed out: not refused, and not about to end. */
-function serves({ token, end }: Token, refused?: string): boolean {
-  const RENEWED_BEFORE_END = 60_000; // ms
-  return token !== refused && end - Date.now() > RENEWED_BEFORE_END;
+function serves({ token, expiresAt }: Token, refused?: string): boolean {
+  return token !== refused && expiresAt - Date.now() > RENEWED_BEFORE_END;
 }
 
-function readToken(value: string | undefined): Token | undefined {
+function readStored(value: string | undefined): Token | undefined {
   const { token, end }: { token?: unknown; end?: unknown } = Object(parseJson(value));
-  return isToken(token) && typeof end === "number" ? { token, end } : undefined;
+  return isToken(token) && typeof end === "number" ? { token, expiresAt: end } : undefined;
 }
 
 /** What a store answers, or undefined if it fails or takes too long. */
 async function patiently<T>(ask: () => T | Promise<T>): Promise<T | undefined> {
-  const STORE_PATIENCE = 2000; // ms
   let timer: ReturnType<typeof setTimeout> | undefined;
   const silence = new Promise<undefined>((resolve) => timer = setTimeout(() => resolve(undefined), STORE_PATIENCE));
   try {

@@ -2,55 +2,53 @@ import type { HashName } from "./hash.ts";
 
 /** One challenge of a `WWW-Authenticate` header (RFC 9110 section 11.6.1). */
 export interface Challenge {
-  /** The scheme, lower-cased: `digest`, `basic`. */
+  /** The scheme in lower case: `digest`, `basic`. */
   scheme: string;
-  /** The parameters by lower-cased name, unquoted; of a repeated one the first value. */
+  /** Unquoted, by lower-case name; of a repeated one the first. */
   params: Readonly<Record<string, string>>;
-  /** What follows the scheme where it takes one value in place of parameters, as `Negotiate` does. */
+  /** What some schemes have in place of parameters. */
   token68?: string;
 }
 
-/** A Digest challenge that can be answered (RFC 7616 section 3.3). */
+/** A Digest challenge that can be answered (RFC 7616 section 3.3). Realm, nonce and opaque are byte strings. */
 export interface DigestChallenge {
-  /** Whose credentials are wanted; a byte string, as nonce and opaque are. */
   realm: string;
-  /** Made by the server, to be used for as long as it likes. */
   nonce: string;
-  /** To be echoed. */
   opaque?: string;
-  /** As sent, to be echoed as it stands; absent means MD5. */
+  /** As sent; absent means MD5. */
   algorithm?: string;
-  /** What the algorithm hashes with. */
   hash: HashName;
-  /** Whether the algorithm ends in `-sess`. */
+  /** Of an algorithm that ends in `-sess`. */
   session: boolean;
-  /** The one to use; undefined where none was offered (RFC 2069). */
+  /** The one to use, if any was offered. */
   qop?: "auth" | "auth-int";
-  /** The nonce was the fault, not the credentials. */
+  /** The nonce was at fault, not the credentials. */
   stale: boolean;
-  /** The server wants the user name hashed (RFC 7616 section 3.4.4). */
+  /** The user name is to be hashed. */
   userhash: boolean;
 }
 
-// Characters: far beyond what any runtime lets in, and what keeps V8's patterns from running out of stack.
-const LONGEST_HEADER = 1024 * 1024;
+const MAX_LENGTH = 1024 * 1024; // characters, more than a header can have
 
-const { raw } = String;
-// The parts of RFC 9110 sections 5.6.2, 5.6.4 and 11.2. Each class excludes what may follow it, or nothing follows that
-// could fail, so matching stays linear. A missing closing quote is taken as being at the end.
-const QUOTED = raw`"([^"\\]*(?:\\[^][^"\\]*)*)"?`;
-const VALUE = raw`[ \t]*=[ \t]*(?:${QUOTED}|([^ \t,]*))`;
-const TOKEN68 = raw`[ \t]+([\w.~+/-]+=*)(?=[ \t]*(?:,|$))`;
-const NAME = raw`([\w!#$%&'*+.^\x60|~-]+)(?:${VALUE}|${TOKEN68})?`;
-const MEMBER = new RegExp(raw`[ \t,]*(?:${NAME}|(?:[^",]+|${QUOTED})+)`, "gy");
+// The rules of RFC 9110 sections 5.6 and 11, and what servers send beyond them.
+const SEPARATORS = /[ \t,]*/y;
+const TOKEN = /[\w!#$%&'*+.^`|~-]+/y;
+const EQUALS = /[ \t]*=[ \t]*/y;
+const QUOTED_STRING = /"([^"\\]*(?:\\[^][^"\\]*)*)"?/y; // unclosed too
+const WORD = /[^ \t,]*/y;
+const ANOTHER_WORD = /[ \t]+[^ \t,"][^ \t,]*/y;
+const TOKEN68 = /[ \t]+([\w.~+/-]+=*)(?=[ \t]*(?:,|$))/y;
+const PARAMETER_FOLLOWS = /[ \t]+[\w!#$%&'*+.^`|~-]+[ \t]*=/y;
+const SCHEME_FOLLOWS = /[ \t]+[\w!#$%&'*+.^`|~-]+[ \t]+[\w!#$%&'*+.^`|~-]+[ \t]*=/y;
+const COMMA_FOLLOWS = /[ \t]*(?:,|$)/y;
+const UP_TO_COMMA = /(?:[^",]+|"[^"\\]*(?:\\[^][^"\\]*)*"?)*/y;
 
 /**
- * The challenges of a `WWW-Authenticate` value, in the order sent.
+ * The challenges of a `WWW-Authenticate` value in the order sent. It never throws, and takes linear time.
  *
- * Several fields may be joined by commas, as `Headers` does. It never throws and takes linear time. Beyond the grammar
- * of RFC 9110 section 11.6.1 it reads what real servers send: unquoted values, spaces around `=`, missing commas,
- * an unclosed quote. Parameters behind anything else belong to no challenge; what is beyond a million characters is
- * not read.
+ * Several fields may be joined by commas, as in `Headers`. Beyond RFC 9110 section 11.6.1 it reads what servers send:
+ * unquoted values, with blanks in them too, blanks around `=`, missing commas, an unclosed quote. Parameters behind
+ * anything else belong to no challenge.
  *
  * @example
  * ```ts
@@ -61,50 +59,83 @@ const MEMBER = new RegExp(raw`[ \t,]*(?:${NAME}|(?:[^",]+|${QUOTED})+)`, "gy");
  * ```
  */
 export function parseChallenges(header: string): Challenge[] {
+  const text = header.slice(0, MAX_LENGTH);
   const challenges: Challenge[] = [];
+  /** Undefined where they would belong to no challenge. */
   let params: Record<string, string> | undefined;
-  for (const [, token, quoted, plain, token68] of header.slice(0, LONGEST_HEADER).matchAll(MEMBER)) {
-    const name = token?.toLowerCase();
-    const value = quoted?.replace(/\\([^])/g, "$1") ?? plain;
-    if (name === undefined) {
-      params = undefined; // it may have been a scheme: what follows must not go to the one before
-    } else if (value === undefined) {
+  let position = 0;
+
+  /** Whether a rule matches here. */
+  function comes(rule: RegExp): boolean {
+    rule.lastIndex = position;
+    return rule.test(text);
+  }
+
+  /** Moves behind what a rule matches here, and gives that, or its group. */
+  function take(rule: RegExp): string | undefined {
+    rule.lastIndex = position;
+    const match = rule.exec(text);
+    if (match) position = rule.lastIndex;
+    return match?.[1] ?? match?.[0];
+  }
+
+  function takeValue(): string {
+    const quoted = take(QUOTED_STRING);
+    if (quoted !== undefined) return quoted.replace(/\\([^])/g, "$1");
+    let words = take(WORD) ?? "";
+    while (comes(ANOTHER_WORD) && !comes(PARAMETER_FOLLOWS) && !comes(SCHEME_FOLLOWS)) words += take(ANOTHER_WORD);
+    return words;
+  }
+
+  for (;;) {
+    const isFirst = position === 0;
+    const isBehindComma = take(SEPARATORS)?.includes(",") || isFirst;
+    if (position === text.length) return challenges;
+    const name = take(TOKEN)?.toLowerCase();
+    if (name !== undefined && take(EQUALS) !== undefined) {
+      const value = takeValue();
+      if (params && !Object.hasOwn(params, name)) params[name] = value;
+      continue;
+    }
+    params = undefined;
+    if (name !== undefined && isBehindComma && comes(TOKEN68)) {
+      challenges.push({ scheme: name, params: {}, token68: take(TOKEN68) ?? "" });
+    } else if (name !== undefined && (comes(PARAMETER_FOLLOWS) || (isBehindComma && comes(COMMA_FOLLOWS)))) {
       params = {};
-      challenges.push({ scheme: name, params, ...(token68 !== undefined && { token68 }) });
-    } else if (params && !Object.hasOwn(params, name)) {
-      params[name] = value;
+      challenges.push({ scheme: name, params });
+    } else {
+      take(UP_TO_COMMA);
     }
   }
-  return challenges;
 }
 
 /**
- * The Digest challenge to answer: the one with the strongest hash, then the first sent; undefined if there is none
- * that can be answered.
+ * The Digest challenge to answer: of those with the strongest hash the first; undefined if none can be answered.
  *
- * It needs a nonce, a known algorithm, and `auth` or `auth-int` if it offers any qop (RFC 7616 section 3.7).
+ * It has a nonce, a known algorithm and, if it offers any qop, `auth` or `auth-int` (RFC 7616 section 3.7).
  */
 export function findDigestChallenge(challenges: readonly Challenge[]): DigestChallenge | undefined {
-  for (const hash of ["SHA-512-256", "SHA-256", "MD5"] as const) {
-    for (const { scheme, params } of challenges) {
-      const { realm = "", nonce, opaque, algorithm, stale = "", userhash = "" } = params;
-      const name = (algorithm ?? "MD5").toUpperCase();
-      const offered: readonly string[] | null = (params.qop ?? "").toLowerCase().match(/[^\s,]+/g);
-      const qop = (["auth", "auth-int"] as const).find((known) => offered?.includes(known));
-      const isKnown = name.replace(/-SESS$/, "") === hash && (!offered || qop !== undefined);
-      if (scheme !== "digest" || nonce === undefined || !isKnown) continue;
-      return {
-        realm,
-        nonce,
-        ...(opaque !== undefined && { opaque }),
-        ...(algorithm !== undefined && { algorithm }),
-        hash,
-        session: name !== hash,
-        ...(qop && { qop }),
-        stale: stale.toLowerCase() === "true",
-        userhash: userhash.toLowerCase() === "true",
-      };
-    }
-  }
-  return undefined;
+  const found = challenges.map(readDigest);
+  const withHash = (name: HashName) => found.find((challenge) => challenge?.hash === name);
+  return withHash("SHA-512-256") ?? withHash("SHA-256") ?? withHash("MD5");
+}
+
+function readDigest({ scheme, params }: Challenge): DigestChallenge | undefined {
+  const { realm = "", nonce, opaque, algorithm, stale, userhash } = params;
+  const [, hash, session] = /^(MD5|SHA-?256|SHA-512-256)(-SESS)?$/.exec((algorithm ?? "MD5").toUpperCase()) ?? [];
+  const offered: readonly string[] | null = (params.qop ?? "").toLowerCase().match(/[^\s,]+/g);
+  const qop = (["auth", "auth-int"] as const).find((known) => offered?.includes(known));
+  const canBeAnswered = scheme === "digest" && nonce !== undefined && (qop !== undefined || !offered);
+  if (!canBeAnswered || hash === undefined) return undefined;
+  return {
+    realm,
+    nonce,
+    ...(opaque !== undefined && { opaque }),
+    ...(algorithm !== undefined && { algorithm }),
+    hash: hash === "MD5" || hash === "SHA-512-256" ? hash : "SHA-256", // Fronius leaves its dash out
+    session: session !== undefined,
+    ...(qop && { qop }),
+    stale: stale?.toLowerCase() === "true",
+    userhash: userhash?.toLowerCase() === "true",
+  };
 }

@@ -1,46 +1,56 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { assertCredential, createSigner, type Signer } from "./authorization.ts";
-import { type Call, copy, discard, type Fetch, isSafe, isStream, layer, parseUrl, transmit } from "./call.ts";
+import { type Call, copy, discard, door, type Fetch, isGetOrHead, isStream, type Send } from "./call.ts";
+import { parseUrl, unsigned, wire } from "./call.ts";
 import { type DigestChallenge, findDigestChallenge, parseChallenges } from "./challenge.ts";
-import { fromHeader, utf8Text } from "./hash.ts";
-import { refusal } from "./refusal.ts";
+import { connectionFailure } from "./connection.ts";
+import { bytesOf } from "./hash.ts";
 
-/** A challenge being answered. */
-interface Session {
-  challenge: DigestChallenge;
-  /** Shared with every other answer to the same nonce and opaque. */
-  used: Series;
-  signer: Signer;
+/** Options of `createDigestFetch`. */
+export interface DigestFetchOptions {
+  /** Sent as UTF-8. */
+  username: string;
+  /** Sent only hashed. */
+  password: string;
+  /**
+   * Sends the requests.
+   * @default {globalThis.fetch, looked up at each request}
+   */
+  fetch?: Fetch | undefined;
 }
 
-interface Series {
-  count: number;
+interface Session {
+  challenge: DigestChallenge;
+  signer: Signer;
+  /** Shared by all with the same nonce and opaque. */
+  used: { count: number };
 }
 
 /** What is remembered of an origin. */
 interface State {
-  /** Signs the next request at once: the server has accepted it. */
+  /** Signs the next call. */
   kept?: Session | undefined;
-  /** By nonce and opaque, the pair handed out last at the end. */
-  series: Map<string, Series>;
+  /** By nonce and opaque. */
+  used: Map<string, Session["used"]>;
 }
 
+const LARGE_BODY = 16 * 1024; // bytes
+const MAX_REQUESTS = 6; // for one URL: the first, one with a fresh nonce, four more if that was stale
+const MAX_REDIRECTS = 20;
+const MAX_ORIGINS = 1000;
+const MAX_NONCES = 64;
+
 /**
- * A fetch that answers Digest challenges (RFC 7616, 2617 and 2069) of the origin of the URL it is given.
+ * A fetch that answers the Digest challenges (RFC 7616, 2617, 2069) of the origin of the URL it is given.
  *
- * The first call to an origin takes two round trips; then the nonce is kept and each call is signed at once. A 401
- * that cannot be answered is returned as it came. What differs from fetch: redirects are followed here, so that each
- * is signed for its own URI, and to another origin without credentials; a body over 16 KiB waits until a bodyless GET
- * has brought a challenge, and a stream always does, since it can be sent only once. Of a Request it takes URL, method,
- * headers, body (read into memory), signal and redirect: give all else, such as a `dispatcher`, as init.
+ * The first call takes two round trips, each later one a single one. A 401 that cannot be answered is returned as it
+ * came. Redirects are followed here, signed for their own URI; to another origin unsigned. A body over 16 KiB waits until
+ * a bodyless GET has brought a challenge, and a stream always does, since it can be sent only once. A GET or HEAD whose
+ * connection is lost is sent once more. Of a Request only URL, method, headers, body, signal and redirect count.
  *
- * @param options.username Sent as UTF-8
- * @param options.password Sent only hashed
- * @param options.fetch What sends the requests
- * @default {globalThis.fetch, looked up at each request}
- * @throws {TypeError} if the user name or the password holds CR, LF or NUL. The calls reject with a `TypeError` for
- * a caller's `Authorization` header, an `integrity`, a GET with a body, and a stream where the server only takes
- * `auth-int` or answers with a redirect that keeps the body; for the rest, as fetch does
+ * @param options
+ * @throws {TypeError} if a credential is missing or holds CR, LF or NUL. A call rejects with one for an `Authorization`
+ * header, a GET with a body, and a stream if the server takes only `auth-int` or redirects it; else as fetch does
  *
  * @example
  * ```ts no-eval
@@ -51,125 +61,155 @@ interface State {
  * console.log(response.status, await response.text());
  * ```
  */
-export function createDigestFetch(
-  { username, password, fetch }: { username: string; password: string; fetch?: Fetch | undefined },
-): Fetch {
-  const REMEMBERED_SERIES = 64;
-  const LARGE_BODY = 16 * 1024; // bytes
-  const MOST_REQUESTS = 6; // for one URL: the first, one with the fresh nonce, four more if that was stale
-  const MOST_REDIRECTS = 20;
+export function createDigestFetch(options: DigestFetchOptions): Fetch {
+  const { username, password, fetch }: Partial<DigestFetchOptions> = options ?? {};
   assertCredential("username", username);
   assertCredential("password", password);
+  const send = digest(username, password, wire(fetch));
+  return door((call) => send(unsigned(call)));
+}
+
+/** The layer that answers Digest challenges. */
+export function digest(username: string, password: string, send: Send): Send {
   const origins = new Map<string, State>();
 
-  /** Asks for one URL: the flow of RFC 7616 section 3.2 from top to bottom. */
+  function open(challenge: DigestChallenge, { used }: State): Session {
+    const pair = JSON.stringify([challenge.nonce, challenge.opaque]);
+    const cnonce = randomBytes(8).toString("hex"); // embedded servers hold 16 characters
+    const signer = createSigner(challenge, { username, password, cnonce });
+    return { challenge, signer, used: recall(used, pair, MAX_NONCES, () => ({ count: 0 })) };
+  }
+
+  /** Asks for one URL: the flow of RFC 7616 section 3.2. */
   async function exchange(call: Call): Promise<Response> {
-    const { url, body } = call;
-    let state = origins.get(url.origin);
-    if (!state) origins.set(url.origin, state = { series: new Map() });
-    const stream = isStream(body);
-    let session = state.kept;
-    let fresh = false; // no request signed by the session has been accepted yet
-    let asking = stream || (!session && body && new Blob([body]).size > LARGE_BODY);
-    for (let sent = 1;; sent++) {
-      const attempt = asking ? bodyless(call) : sent === 1 ? call : copy(call);
-      if (!asking) {
-        if (session) sign(attempt, session, session.challenge.qop === "auth-int" ? await bytesOf(body) : undefined);
-        else attempt.headers.delete("authorization"); // of the call that was redirected here
+    const { url, method, body } = call;
+    const state: State = recall(origins, url.origin, MAX_ORIGINS, () => ({ used: new Map() }));
+    const { kept } = state;
+    let session = kept;
+    let sent = 0;
+
+    const needsChallenge = isStream(body) || (!kept && sizeOf(body) > LARGE_BODY);
+    if (needsChallenge) {
+      const question = copy(
+        call,
+        { method: "GET", body: null, redirect: "manual" },
+        /^(authorization$|content-|if-|range$)/,
+      );
+      const answer = await send(question);
+      const challenge = challengeOf(answer);
+      if (answer.status === 401 && !challenge) return answer;
+      if (challenge) session = open(challenge, state);
+      await discard(answer, call);
+      sent++;
+    }
+
+    for (let wasLost = false;;) {
+      sign(call, session, session?.challenge.qop === "auth-int" ? await read(body) : undefined);
+      sent++;
+      const isFresh = session !== kept; // and not accepted yet
+      let response: Response;
+      try {
+        response = await send(call);
+      } catch (error) {
+        const isLost = session && connectionFailure(error)?.isLost;
+        if (isLost && isFresh) state.kept = session; // the nonce is not at fault
+        const mayRepeat = isGetOrHead(method) && !wasLost && sent < MAX_REQUESTS && !call.signal?.aborted;
+        if (!isLost || !mayRepeat) throw error;
+        wasLost = true;
+        continue;
       }
-      const response = await transmit(fetch, attempt);
-      const { status, headers } = response;
-      if (status === 401) {
-        const fields = headers.get("www-authenticate");
-        const challenge = findDigestChallenge(parseChallenges(fromHeader(fields ?? "")));
-        const isFinal = (stream && !asking) || (fresh && !(challenge?.stale && sent < MOST_REQUESTS));
-        if (!challenge || isFinal) {
-          // Without any challenge it is a role that is missing. With one, the next call asks before it signs:
-          // lockouts count the signed tries.
-          if (fresh) state.kept = fields === null ? session : undefined;
-          // A stream cannot use the fresh nonce itself, and a GET that is open to everybody would not bring it.
-          else if (session && challenge) state.kept = open(challenge, state);
-          return response;
-        }
-        session = open(challenge, state);
-        fresh = true;
-      } else if (!asking) {
-        const nonce = session && nextNonce(headers);
-        if (session && nonce) state.kept = open({ ...session.challenge, nonce }, state);
-        else if (fresh) state.kept = session;
+      const challenge = challengeOf(response);
+      const isNonceAtFault = !isFresh || challenge?.stale; // a kept one may have ended
+      const mayAnswer = isNonceAtFault && !isStream(body) && sent < MAX_REQUESTS;
+      if (!challenge || !mayAnswer) {
+        if (session) conclude(response, session, isFresh, state);
         return response;
       }
+      session = open(challenge, state);
       await discard(response, call);
-      asking = false;
     }
   }
 
-  function open(challenge: DigestChallenge, { kept, series }: State): Session {
-    const key = JSON.stringify([challenge.nonce, challenge.opaque]);
-    const used = series.get(key) ?? { count: 0 };
-    series.delete(key); // the one handed out last goes to the end
-    series.set(key, used);
-    for (const [oldest, its] of series) {
-      if (series.size > REMEMBERED_SERIES && its !== kept?.used) series.delete(oldest);
-    }
-    return { challenge, used, signer: createSigner(challenge, { username, password, cnonce: randomUUID() }) };
+  /** Decides what signs the next call. */
+  function conclude(response: Response, session: Session, isFresh: boolean, state: State): void {
+    const challenge = challengeOf(response);
+    const nonce = nextNonce(response);
+    const isRefused = response.status === 401 && response.headers.has("www-authenticate"); // else a role is missing
+    if (isRefused && isFresh) state.kept = undefined; // lest the next call sign twice: lockouts count that
+    else if (isRefused) state.kept = challenge && open(challenge, state); // for the next stream
+    else if (nonce) state.kept = open({ ...session.challenge, nonce }, state);
+    else if (isFresh) state.kept = session;
   }
 
-  return layer(true, async (first) => {
+  return async function sendDigest(first) {
     if (first.redirect !== "follow") return await exchange(first);
     let call: Call = { ...first, redirect: "manual" };
     for (let redirects = 0;; redirects++) {
-      // Unsigned once it has led to another origin, even if it leads back: the native fetch knows nothing of us.
-      const isForeign = call.url.origin !== first.url.origin;
-      const response = isForeign ? await transmit(fetch, { ...call, redirect: "follow" }) : await exchange(call);
-      const next = !isForeign && redirected(call, response);
-      if (!next) return redirects === 0 ? response : Object.defineProperty(response, "redirected", { value: true });
-      if (redirects === MOST_REDIRECTS) throw refusal(`Cannot follow more than ${MOST_REDIRECTS} redirects`);
+      // Left to fetch from another origin on, even if it leads back.
+      const isCrossOrigin = call.url.origin !== first.url.origin;
+      const response = isCrossOrigin ? await send({ ...call, redirect: "follow" }) : await exchange(call);
+      const next = isCrossOrigin ? undefined : redirected(call, response);
+      if (!next) {
+        if (redirects > 0) Reflect.defineProperty(response, "redirected", { value: true });
+        return response;
+      }
+      if (redirects === MAX_REDIRECTS) throw new TypeError(`Cannot follow more than ${MAX_REDIRECTS} redirects`);
       await discard(response, call);
       call = next;
     }
-  });
+  };
 }
 
-/** Signs a call with the next count of the session. */
-function sign({ url, method, headers }: Call, { used, signer }: Session, body: Uint8Array | undefined): void {
+/** Signs a call, or takes away what an earlier try has set. */
+function sign({ url, method, headers }: Call, session: Session | undefined, body: Uint8Array | undefined): void {
+  if (!session) return headers.delete("authorization");
+  const { signer, used } = session;
   headers.set("authorization", signer({ method, uri: url.pathname + url.search, count: ++used.count, body }));
 }
 
-async function bytesOf(body: Call["body"]): Promise<Uint8Array> {
-  if (isStream(body)) throw refusal("Cannot hash a stream for a server that only takes auth-int. Read it first");
+async function read(body: Call["body"]): Promise<Uint8Array> {
+  if (isStream(body)) throw new TypeError("Cannot hash a stream for a server that takes only auth-int. Read it first");
   return new Uint8Array(await new Response(body).arrayBuffer());
 }
 
-/** The nonce for the next request (RFC 7616 section 3.5). */
-function nextNonce(headers: Headers): string | null | undefined {
+function sizeOf(body: Call["body"]): number {
+  if (typeof body === "string") return new TextEncoder().encode(body).length;
+  return body && "size" in body ? body.size : 0;
+}
+
+function challengeOf({ status, headers }: Response): DigestChallenge | undefined {
+  return status === 401 ? findDigestChallenge(parseChallenges(headers.get("www-authenticate") ?? "")) : undefined;
+}
+
+/** RFC 7616 section 3.5. */
+function nextNonce({ headers }: Response): string | undefined {
   const info = headers.get("authentication-info");
-  return info && parseChallenges(`Digest ${fromHeader(info)}`)[0]?.params.nextnonce;
+  return info ? parseChallenges(`Digest ${info}`)[0]?.params.nextnonce : undefined;
 }
 
-/** Asks for the challenge in place of a call whose body must not be sent in vain. */
-function bodyless(call: Call): Call {
-  const asking = copy(call, { method: "GET", body: null, redirect: "manual" });
-  removeFields(asking, /^(authorization$|content-|if-|range$)/);
-  return asking;
-}
-
-/** Where a response leads, as the fetch standard's HTTP-redirect fetch has it; undefined if nowhere. */
+/** The fetch standard's HTTP-redirect fetch. */
 function redirected(call: Call, { status, headers }: Response): Call | undefined {
   const location = [301, 302, 303, 307, 308].includes(status) ? headers.get("location") : null;
   if (location === null) return undefined;
-  const url = parseUrl(utf8Text(fromHeader(location)), call.url);
+  const url = parseUrl(new TextDecoder().decode(bytesOf(location)), call.url);
   const { method, body } = call;
   if (status !== 303 && isStream(body)) {
-    throw refusal(`Cannot follow the ${status} with a used stream. Send it to ${url.href}`);
+    throw new TypeError(`Cannot follow the ${status} with a used stream. Send it to ${url.href}`);
   }
-  const toGet = status === 303 ? !isSafe(method) : status < 303 && method === "POST";
-  const next = copy(call, toGet ? { url, method: "GET", body: null } : { url });
-  if (toGet) removeFields(next, /^content-/);
-  if (url.origin !== call.url.origin) removeFields(next, /^(authorization|cookie|host|proxy-authorization)$/);
-  return next;
+  const becomesGet = status === 303 ? !isGetOrHead(method) : status < 303 && method === "POST";
+  const next = becomesGet ? copy(call, { url, method: "GET", body: null }, /^content-/) : copy(call, { url });
+  const isCrossOrigin = url.origin !== call.url.origin;
+  return isCrossOrigin ? copy(next, {}, /^(authorization|cookie|host|proxy-authorization)$/) : next;
 }
 
-function removeFields({ headers }: Call, names: RegExp): void {
-  for (const name of [...headers.keys()]) if (names.test(name)) headers.delete(name);
+/** The value of a key, made if it is missing; only those asked for last are remembered. */
+function recall<Value>(memory: Map<string, Value>, key: string, max: number, make: () => Value): Value {
+  const value = memory.get(key) ?? make();
+  memory.delete(key); // to the end
+  memory.set(key, value);
+  if (memory.size > max) {
+    const [oldest = ""] = memory.keys();
+    memory.delete(oldest);
+  }
+  return value;
 }

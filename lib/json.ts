@@ -1,0 +1,49 @@
+const MAX_LENGTH = 256 * 1024; // bytes
+
+/** At most 256 KiB of a body as text; if it breaks off, what came of it and the error. */
+export async function readText(response: Response): Promise<{ text: string; error?: unknown }> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let left = MAX_LENGTH;
+  try {
+    for await (const chunk of response.body ?? []) {
+      text += decoder.decode(chunk.subarray(0, left), { stream: true });
+      left -= chunk.length;
+      if (left < 0) break; // which cancels
+    }
+  } catch (error) {
+    return { text, error };
+  }
+  return { text: text + decoder.decode() };
+}
+
+/** The value of a text, if it is JSON. */
+export function parseJson(text: string | undefined, reviver?: (name: string, value: unknown) => unknown): unknown {
+  try {
+    return JSON.parse(text ?? "", reviver);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A member of what may be an object. */
+export function memberOf(value: unknown, name: string): unknown {
+  return Object(value)[name];
+}
+
+/** A member, if it is a list. */
+export function listOf(value: unknown, name: string): unknown[] | undefined {
+  const member = memberOf(value, name);
+  return Array.isArray(member) ? member : undefined;
+}
+
+/** A member if it is text, else "". */
+export function textOf(value: unknown, name: string): string {
+  const member = memberOf(value, name);
+  return typeof member === "string" ? member : "";
+}
+
+/** Whether a value can be an access token: a header can hold it (RFC 6750 section 2.1). */
+export function isToken(value: unknown): value is string {
+  return typeof value === "string" && /^[\x21-\x7e]+$/.test(value);
+}
