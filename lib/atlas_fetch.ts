@@ -1,8 +1,7 @@
 import { bearer } from "./bearer_fetch.ts";
-import { assertCredential } from "./digest/authorization.ts";
+import { baseUrlIn, type Credentials, credentialsIn, givenCredentials } from "./credentials.ts";
 import { door, type Fetch, type Send, unsigned, wire } from "./digest/call.ts";
 import { digest } from "./digest/digest_fetch.ts";
-import { memberOf } from "./json.ts";
 import { retry, type RetryOptions } from "./retry_fetch.ts";
 import { assertSecure, createTokenSource, type TokenStore } from "./token_source.ts";
 
@@ -77,20 +76,6 @@ export interface AtlasFetchOptions {
   fetch?: Fetch | undefined;
 }
 
-/** The variables that credentials are read from, the first complete set of them. */
-export const CREDENTIAL_VARIABLES: readonly (readonly string[])[] = [
-  // The Atlas CLI's and Terraform's
-  ["MONGODB_ATLAS_ACCESS_TOKEN"],
-  ["MONGODB_ATLAS_CLIENT_ID", "MONGODB_ATLAS_CLIENT_SECRET"],
-  ["MONGODB_ATLAS_PUBLIC_API_KEY", "MONGODB_ATLAS_PRIVATE_API_KEY"],
-  // The Go SDK's and Terraform's
-  ["MONGODB_ATLAS_PUBLIC_KEY", "MONGODB_ATLAS_PRIVATE_KEY"],
-  // MongoDB's tutorial's
-  ["ATLAS_USER", "ATLAS_USER_KEY"],
-];
-
-const API_KEY_OPTIONS = ["publicKey", "privateKey"];
-const CREDENTIAL_OPTIONS = [["accessToken"], ["clientId", "clientSecret"], API_KEY_OPTIONS];
 const OPTIONS = ["credentials", "baseUrl", "version", "retry", "fetch"];
 const DEFAULT_BASE_URL = "https://cloud.mongodb.com";
 const DEFAULT_VERSION = "2025-03-12"; // serves nearly all operations
@@ -145,28 +130,24 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
   mediaType(defaultVersion);
   const network = wire(fetch);
 
-  /** Signs with the credentials that go by these names in the options or the environment. */
-  function connect(source: object, names: readonly string[], origin: string, store?: TokenStore): Atlas {
-    const [id = "", secret = ""] = names.map((name) => credentialOf(source, name, names));
-    if (names.length === 1) return { origin, send: bearer(() => Promise.resolve(id), network) };
-    if (!isServiceAccount(names)) return { origin, send: digest(id, secret, network) };
+  function connect({ kind, id, secret, store }: Credentials, origin: string): Atlas {
+    if (kind === "API key") return { origin, send: digest(id, secret, network) };
     const tokenUrl = `${origin}/api/oauth/token`;
-    const token = createTokenSource({ clientId: id, clientSecret: secret, tokenUrl, store, fetch });
+    const token = kind === "access token"
+      ? () => Promise.resolve(id)
+      : createTokenSource({ clientId: id, clientSecret: secret, tokenUrl, store, fetch });
     return { origin, send: bearer(token, network) };
-  }
-
-  function connectFromOptions(): Atlas {
-    const given = Object(credentials);
-    const names = CREDENTIAL_OPTIONS.find((names) => names.some((name) => given[name] !== undefined));
-    return connect(given, names ?? API_KEY_OPTIONS, baseUrl ?? DEFAULT_BASE_URL, given.tokenStore);
   }
 
   function connectFromEnvironment(): Atlas {
     const env = globalThis.process?.env ?? {}; // a Worker may have none
-    return connect(env, variablesIn(env), baseUrl ?? originOf(baseUrlIn(env), "MONGODB_ATLAS_BASE_URL"));
+    const found = credentialsIn(env);
+    return connect(found, baseUrl ?? originOf(baseUrlIn(env) || DEFAULT_BASE_URL, "MONGODB_ATLAS_BASE_URL"));
   }
 
-  let atlas = credentials === undefined ? undefined : connectFromOptions();
+  let atlas = credentials === undefined
+    ? undefined
+    : connect(givenCredentials(credentials), baseUrl ?? DEFAULT_BASE_URL);
   const connected = () => atlas ??= connectFromEnvironment();
   const retryOptions = options.retry === false ? { limit: 0 } : options.retry ?? {};
   const send = retry(retryOptions, (call) => connected().send(call));
@@ -198,60 +179,6 @@ function assertOptions(options: AtlasFetchOptions): void {
   const isObject = typeof retry === "object" && retry !== null;
   if (retry === undefined || retry === false || isObject) return;
   throw new TypeError("Cannot use the option retry: it is an object such as { limit: 2 }, or false");
-}
-
-function isServiceAccount([idName = ""]: readonly string[]): boolean {
-  return /client/i.test(idName);
-}
-
-/** One of the credentials that go by these names. */
-function credentialOf(source: object, name: string, names: readonly string[]): string {
-  const value = memberOf(source, name);
-  if (!isServiceAccount(names) && /^mdb_sa_/.test(String(value))) {
-    throw new TypeError(
-      `Cannot use a service account as ${name}: give { clientId, clientSecret }, or set MONGODB_ATLAS_CLIENT_ID and ` +
-        "MONGODB_ATLAS_CLIENT_SECRET",
-    );
-  }
-  if (!value) {
-    const both = names.length === 1 ? "" : `. Give both ${names.join(" and ")}`;
-    throw new TypeError(`Cannot find Atlas credentials: ${name} is missing${both}`);
-  }
-  assertCredential(name, value);
-  return value;
-}
-
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** The first complete set of variables or, if there is none, the first that is not empty. */
-function variablesIn(env: Environment): readonly string[] {
-  const denials: unknown[] = [];
-  const isSet = (name: string) => {
-    try {
-      return Boolean(env[name]);
-    } catch (denial) {
-      denials.push(denial); // Deno asks for --allow-env
-      return false;
-    }
-  };
-  const complete = CREDENTIAL_VARIABLES.find((names) => names.every(isSet));
-  if (complete) return complete;
-  const started = CREDENTIAL_VARIABLES.find((names) => names.some(isSet));
-  if (denials.length > 0) throw denials[0];
-  if (started) return started;
-  const sets = CREDENTIAL_VARIABLES.map((names) => names.join(" and ")).join(", or ");
-  throw new TypeError(`Cannot find Atlas credentials: set ${sets}, or give the option credentials`);
-}
-
-function baseUrlIn(env: Environment): string {
-  try {
-    return env.MONGODB_ATLAS_BASE_URL || DEFAULT_BASE_URL;
-  } catch (cause) {
-    throw new TypeError(
-      "Cannot read MONGODB_ATLAS_BASE_URL: run Deno with --allow-env=MONGODB_ATLAS_BASE_URL, or give the option baseUrl",
-      { cause },
-    );
-  }
 }
 
 /** The origin of a base URL, which may end in the path of the API. */

@@ -58,8 +58,8 @@ export function bearer(token: TokenSource, send: Send): Send {
     const response = await send(call);
     const isRefused = response.status === 401 && !response.headers.has("x-error-code");
     // Over a redirect to another origin the token was never seen.
-    const isCrossOrigin = response.redirected && new URL(response.url).origin !== url.origin;
-    if (!isRefused || isCrossOrigin) return response;
+    const isForeign = isRefused && response.redirected && new URL(response.url).origin !== url.origin;
+    if (!isRefused || isForeign) return response;
     const renewed = await unlessAborted(token({ refused, signal }), signal).catch(async (error) => {
       await response.body?.cancel();
       throw error;

@@ -9,7 +9,8 @@
  */
 import { ensureOk } from "./atlas_error.ts";
 import { memberOf } from "./json.ts";
-import { type AtlasFetch, atlasFetch, createAtlasFetch, CREDENTIAL_VARIABLES } from "./atlas_fetch.ts";
+import { type AtlasFetch, atlasFetch, createAtlasFetch } from "./atlas_fetch.ts";
+import { CREDENTIAL_VARIABLES } from "./credentials.ts";
 import { serveFakeAtlas } from "./testing.ts";
 
 /** Asks Atlas itself if any variable is set, so that half a pair is an error; else the fake one. */

@@ -1,0 +1,92 @@
+import { assertCredential } from "./digest/authorization.ts";
+import { memberOf } from "./json.ts";
+import type { TokenStore } from "./token_source.ts";
+
+/** Who calls, of whatever kind. */
+export interface Credentials {
+  kind: "access token" | "service account" | "API key";
+  /** The user name, the client id or the token. */
+  id: string;
+  /** Empty for a token. */
+  secret: string;
+  store?: TokenStore | undefined;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The variables that credentials are read from: the first complete set counts. */
+export const CREDENTIAL_VARIABLES: readonly (readonly string[])[] = [
+  // The Atlas CLI's and Terraform's
+  ["MONGODB_ATLAS_ACCESS_TOKEN"],
+  ["MONGODB_ATLAS_CLIENT_ID", "MONGODB_ATLAS_CLIENT_SECRET"],
+  ["MONGODB_ATLAS_PUBLIC_API_KEY", "MONGODB_ATLAS_PRIVATE_API_KEY"],
+  // The Go SDK's and Terraform's
+  ["MONGODB_ATLAS_PUBLIC_KEY", "MONGODB_ATLAS_PRIVATE_KEY"],
+  // MongoDB's tutorial's
+  ["ATLAS_USER", "ATLAS_USER_KEY"],
+];
+
+const API_KEY_OPTIONS = ["publicKey", "privateKey"];
+const CREDENTIAL_OPTIONS = [["accessToken"], ["clientId", "clientSecret"], API_KEY_OPTIONS];
+
+/** The credentials that are given as an option. */
+export function givenCredentials(given: object): Credentials {
+  const isGiven = (name: string) => memberOf(given, name) !== undefined;
+  const names = CREDENTIAL_OPTIONS.find((names) => names.some(isGiven)) ?? API_KEY_OPTIONS;
+  const { tokenStore } = Object(given);
+  return { ...read(given, names), store: tokenStore };
+}
+
+/**
+ * The credentials of the environment.
+ *
+ * @throws {TypeError} that names what is missing; or what Deno throws without --allow-env, if there are none for this
+ */
+export function credentialsIn(env: Environment): Credentials {
+  const denials: unknown[] = [];
+  const isSet = (name: string) => {
+    try {
+      return Boolean(env[name]);
+    } catch (denial) {
+      denials.push(denial);
+      return false;
+    }
+  };
+  const complete = CREDENTIAL_VARIABLES.find((names) => names.every(isSet));
+  const started = CREDENTIAL_VARIABLES.find((names) => names.some(isSet));
+  if (!complete && denials.length > 0) throw denials[0];
+  if (complete || started) return read(env, complete ?? started ?? []);
+  const sets = CREDENTIAL_VARIABLES.map((names) => names.join(" and ")).join(", or ");
+  throw new TypeError(`Cannot find Atlas credentials: set ${sets}, or give the option credentials`);
+}
+
+/** The base URL of the environment, which goes with its credentials; it is not guessed where Deno denies it. */
+export function baseUrlIn(env: Environment): string | undefined {
+  try {
+    return env.MONGODB_ATLAS_BASE_URL;
+  } catch (cause) {
+    const way = "run Deno with --allow-env=MONGODB_ATLAS_BASE_URL, or give the option baseUrl";
+    throw new TypeError(`Cannot read MONGODB_ATLAS_BASE_URL: ${way}`, { cause });
+  }
+}
+
+/** Reads credentials by their names in the options or the environment. */
+function read(source: object, names: readonly string[]): Credentials {
+  const isServiceAccount = names.some((name) => /client/i.test(name));
+  const [id = "", secret = ""] = names.map((name) => {
+    const value = memberOf(source, name);
+    if (!isServiceAccount && /^mdb_sa_/.test(String(value))) {
+      const variables = "MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET";
+      throw new TypeError(
+        `Cannot use a service account as ${name}: give { clientId, clientSecret }, or set ${variables}`,
+      );
+    }
+    if (!value) {
+      const both = names.length > 1 ? `. Give both ${names.join(" and ")}` : "";
+      throw new TypeError(`Cannot find Atlas credentials: ${name} is missing${both}`);
+    }
+    assertCredential(name, value);
+    return value;
+  });
+  return { kind: isServiceAccount ? "service account" : names.length > 1 ? "API key" : "access token", id, secret };
+}
