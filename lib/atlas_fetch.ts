@@ -175,7 +175,10 @@ function assertOptions(options: AtlasFetchOptions): void {
   for (const name of Object.keys(options)) {
     if (!OPTIONS.includes(name)) throw new TypeError(`Cannot use the option ${name}: there are ${OPTIONS.join(", ")}`);
   }
-  const { retry } = options;
+  const { retry, fetch } = options;
+  if (fetch !== undefined && typeof fetch !== "function") {
+    throw new TypeError("Cannot use the option fetch: it is no function");
+  }
   const isObject = typeof retry === "object" && retry !== null;
   if (retry === undefined || retry === false || isObject) return;
   throw new TypeError("Cannot use the option retry: it is an object such as { limit: 2 }, or false");

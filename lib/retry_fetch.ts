@@ -1,5 +1,5 @@
 import { type Call, discard, door, type Fetch, isGetOrHead, isStream, type Send, wire } from "./digest/call.ts";
-import { connectionFailure } from "./digest/connection.ts";
+import { connectionFailure, tellingError } from "./digest/connection.ts";
 import { pause } from "./pause.ts";
 
 /** How often to retry, and how long to wait. */
@@ -94,11 +94,11 @@ export function retry({ limit = 2, maxDelay = 60_000 }: RetryOptions, send: Send
         await discard(response, call);
       } catch (error) {
         const failure = signal?.aborted ? undefined : connectionFailure(error);
-        const mayBeExecuted = failure?.isLost && !isGetOrHead(method);
+        const mayBeExecuted = failure === "lost" && !isGetOrHead(method);
         if (mayBeExecuted) {
+          const call = `${method} ${url.origin}${url.pathname}`;
           throw new TypeError(
-            `Connection lost: ${method} ${url.origin}${url.pathname} may have been executed (${failure.reason}). ` +
-              "Look before you send it again",
+            `Connection lost: ${call} may have been executed (${reasonOf(error)}). Look before you send it again`,
             { cause: error },
           );
         }
@@ -108,6 +108,12 @@ export function retry({ limit = 2, maxDelay = 60_000 }: RetryOptions, send: Send
       await pause(delay, signal);
     }
   };
+}
+
+/** In the runtime's words, without the URL that Deno puts before them. */
+function reasonOf(error: unknown): string {
+  const { message, code } = tellingError(error);
+  return /(?<=client error \(\w+\): ).+|^[^.]+/.exec(String(message))?.[0] ?? String(code);
 }
 
 /** `Retry-After` in ms from now (RFC 9110 section 10.2.3); NaN if it cannot be read. */

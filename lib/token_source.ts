@@ -120,7 +120,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       } catch (error) {
         const isTransient = error instanceof AtlasError
           ? [502, 503, 504].includes(error.status)
-          : connectionFailure(error) !== undefined;
+          : connectionFailure(error);
         if (!isTransient || retries === MAX_MINT_RETRIES) throw error;
       }
       await pause(Math.random() * FIRST_MINT_DELAY * 2 ** retries, deadline);

@@ -31,9 +31,9 @@ const nextTurn = globalThis.setImmediate;
 export function door(send: Send): Fetch {
   return async function fetch(input, init) {
     init ??= {}; // fetch takes null too
-    const request = isRequest(input) ? input : undefined;
-    const call = readHead(request?.url ?? String(input), init, request);
-    const body = init.body ?? (request?.body ? request : null);
+    const request: Partial<Request> = isRequest(input) ? input : { url: String(input) };
+    const call = readHead(request, init);
+    const body = init.body ?? (isRequest(input) && input.body ? input : null);
     if (body !== null && isGetOrHead(call.method)) { // Bun would send it
       throw new TypeError(`Cannot send a body with ${call.method}: use POST or the query`);
     }
@@ -54,9 +54,6 @@ export function door(send: Send): Fetch {
 
 /** The innermost layer: the caller's fetch or, looked up at each request, the global one. */
 export function wire(fetch: Fetch | undefined): Send {
-  if (fetch !== undefined && typeof fetch !== "function") {
-    throw new TypeError("Cannot use the option fetch: it is no function");
-  }
   return function sendRequest(call) {
     const send = fetch ?? globalThis.fetch;
     // The runtime's own takes a copy by itself; any other may keep or change what it gets.
@@ -77,15 +74,15 @@ export function unsigned(call: Call): Call {
   throw new TypeError("Cannot send your own Authorization header. Remove it, or use plain fetch");
 }
 
-function readHead(url: string, init: RequestInit, request: Request | undefined): Call {
+function readHead(request: Partial<Request>, init: RequestInit): Call {
   return {
     ...init,
-    url: parseUrl(url),
-    method: sentMethod(init.method ?? request?.method ?? "GET"),
-    headers: parseHeaders(init.headers ?? request?.headers),
+    url: parseUrl(request.url ?? ""),
+    method: sentMethod(init.method ?? request.method ?? "GET"),
+    headers: parseHeaders(init.headers ?? request.headers),
     body: null,
-    signal: (init.signal === undefined ? request?.signal : init.signal) ?? null,
-    redirect: init.redirect ?? request?.redirect ?? "follow",
+    signal: (init.signal === undefined ? request.signal : init.signal) ?? null,
+    redirect: init.redirect ?? request.redirect ?? "follow",
     duplex: "half",
   };
 }
@@ -104,11 +101,11 @@ export function parseUrl(input: string, base?: URL): URL {
   }
   const isHttp = url?.protocol === "https:" || url?.protocol === "http:";
   if (!url || !isHttp || url.username || url.password) {
-    throw new TypeError("Cannot fetch: give an absolute URL, http: or https:, without user name and password");
+    throw new TypeError("Cannot fetch: give an absolute HTTP URL without user name and password");
   }
   // Setting a part costs as much as parsing.
   if (url.href.includes("#")) url.hash = "";
-  const hasBareQuestionMark = url.href.endsWith("?") && url.search === "";
+  const hasBareQuestionMark = !url.search && url.href.endsWith("?");
   if (hasBareQuestionMark) url.search = "";
   return url;
 }
@@ -165,9 +162,7 @@ export function isGetOrHead(method: string): boolean {
 
 /** Reads what nobody will see. Node uses the connection again one turn later; cancelling would close it. */
 export async function discard({ body }: Response, { signal }: Call): Promise<void> {
-  await unlessAborted(drain(body), signal);
-  await new Promise(nextTurn);
-  throwIfAborted(signal);
+  await unlessAborted(drain(body).then(() => new Promise(nextTurn)), signal);
 }
 
 async function drain(body: Response["body"]): Promise<void> {
@@ -200,7 +195,7 @@ export function throwIfAborted(signal: AbortSignal | null | undefined): void {
 }
 
 function reasonOf({ reason }: AbortSignal): unknown {
-  return reason === undefined ? new DOMException("This operation was aborted", "AbortError") : reason;
+  return reason ?? new DOMException("This operation was aborted", "AbortError");
 }
 
 /** undici's `HTTPParserError` quotes what the peer sent, such as an echo of our Authorization header. */

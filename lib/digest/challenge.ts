@@ -38,8 +38,7 @@ const QUOTED_STRING = /"([^"\\]*(?:\\[^][^"\\]*)*)"?/y; // unclosed too
 const WORD = /[^ \t,]*/y;
 const ANOTHER_WORD = /[ \t]+[^ \t,"][^ \t,]*/y;
 const TOKEN68 = /[ \t]+([\w.~+/-]+=*)(?=[ \t]*(?:,|$))/y;
-const PARAMETER_FOLLOWS = /[ \t]+[\w!#$%&'*+.^`|~-]+[ \t]*=/y;
-const SCHEME_FOLLOWS = /[ \t]+[\w!#$%&'*+.^`|~-]+[ \t]+[\w!#$%&'*+.^`|~-]+[ \t]*=/y;
+const PARAMETER_FOLLOWS = /[ \t]+(?:[\w!#$%&'*+.^`|~-]+[ \t]+)?[\w!#$%&'*+.^`|~-]+[ \t]*=/y; // or a scheme with one
 const COMMA_FOLLOWS = /[ \t]*(?:,|$)/y;
 const UP_TO_COMMA = /(?:[^",]+|"[^"\\]*(?:\\[^][^"\\]*)*"?)*/y;
 
@@ -83,7 +82,7 @@ export function parseChallenges(header: string): Challenge[] {
     const quoted = take(QUOTED_STRING);
     if (quoted !== undefined) return quoted.replace(/\\([^])/g, "$1");
     let words = take(WORD) ?? "";
-    while (comes(ANOTHER_WORD) && !comes(PARAMETER_FOLLOWS) && !comes(SCHEME_FOLLOWS)) words += take(ANOTHER_WORD);
+    while (comes(ANOTHER_WORD) && !comes(PARAMETER_FOLLOWS)) words += take(ANOTHER_WORD);
     return words;
   }
 

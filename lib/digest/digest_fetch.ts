@@ -111,7 +111,7 @@ export function digest(username: string, password: string, send: Send): Send {
       try {
         response = await send(call);
       } catch (error) {
-        const isLost = session && connectionFailure(error)?.isLost;
+        const isLost = session && connectionFailure(error) === "lost";
         if (isLost && isFresh) state.kept = session; // the nonce is not at fault
         const mayRepeat = isGetOrHead(method) && !wasLost && sent < MAX_REQUESTS && !call.signal?.aborted;
         if (!isLost || !mayRepeat) throw error;
