@@ -12,7 +12,8 @@
  * - `/groups/{groupId}/clusters/{hostName}/logs/mongodb.gz`: GET;
  *
  * below `/api/atlas/v2` and, without versions, below `/api/atlas/v1.0` and `/api/public/v1.0`. `/api/oauth/token` mints
- * access tokens, `/api/oauth/revoke` revokes them. Roles are not checked.
+ * access tokens, `/api/oauth/revoke` revokes them. All other operations are yours to answer, with
+ * {@linkcode FakeAtlasOptions.respond}. Roles are not checked.
  *
  * @module
  */
@@ -65,12 +66,16 @@ export interface ServedFakeAtlas {
  * import { createAtlasFetch } from "atlas-fetch";
  * import { createFakeAtlas } from "atlas-fetch/testing";
  *
- * const fake = createFakeAtlas({ answers: [new Response("Busy", { status: 503 })] });
+ * const fake = createFakeAtlas({
+ *   answers: [new Response("Busy", { status: 503 })],
+ *   respond: ({ url }) => url.endsWith("/orgs") ? Response.json({ totalCount: 1 }) : undefined,
+ * });
  * const atlasFetch = createAtlasFetch({ credentials: fake.credentials, fetch: fake, retry: false });
  *
  * console.log((await atlasFetch("/groups")).status); // 503
  * console.log((await atlasFetch("/groups")).status); // 200
- * console.log(fake.requests.length); // 3: the first one was not signed
+ * console.log(await (await atlasFetch("/orgs")).json()); // { totalCount: 1 }
+ * console.log(fake.requests.length); // 4: the first one was not signed
  * ```
  */
 export function createFakeAtlas(options: FakeAtlasOptions = {}): FakeAtlas {

@@ -126,6 +126,27 @@ test("serveFakeAtlas() is served: curl -u gets a token and uses it", withCurl, a
   });
 });
 
+test("serveFakeAtlas() is served: curl is answered by respond", withCurl, async () => {
+  const respond = async (request: Request) => {
+    if (!request.url.endsWith("/databaseUsers")) return undefined;
+    return Response.json({ method: request.method, sent: await request.text() }, { status: 201 });
+  };
+  await withAtlas({ serviceAccount: SERVICE_ACCOUNT, respond }, async (atlas) => {
+    const users = `${atlas.url}/api/atlas/v2/groups/1/databaseUsers`;
+    assert.deepEqual((await curl(users)).statuses, ["401"]);
+    for (const [sender, challenges] of [[keyOf(atlas), ["401"]], [await tokenOf(atlas), []]] as const) {
+      const { body, statuses } = await curl(...sender, "-d", '{"a":"é"}', users);
+      assert.deepEqual(statuses, [...challenges, "201"]);
+      assert.deepEqual(JSON.parse(body), { method: "POST", sent: '{"a":"é"}' });
+      assert.equal(await atlas.requests.at(-1)?.text(), '{"a":"é"}');
+      const head = await curl(...sender, "-I", users);
+      assert.deepEqual([head.statuses.at(-1), head.body], ["201", ""]);
+      const own = await curl(...sender, `${atlas.url}/api/atlas/v2/groups`);
+      assert.equal(JSON.parse(own.body).totalCount, 3);
+    }
+  });
+});
+
 // On the wire -------------------------------------------------------------------------------------
 
 test("serveFakeAtlas() checks the target as it is on the wire", async () => {
@@ -161,10 +182,13 @@ test("serveFakeAtlas() shows the requests that it got, each with its body", asyn
 });
 
 test("serveFakeAtlas() loses the connection where Response.error() is the answer", async () => {
-  await withAtlas({ serviceAccount: SERVICE_ACCOUNT, answers: [Response.error()] }, async (atlas) => {
+  const respond = ({ url }: Request) => url.endsWith("/x") ? Response.error() : undefined;
+  await withAtlas({ serviceAccount: SERVICE_ACCOUNT, answers: [Response.error()], respond }, async (atlas) => {
     const { access_token } = await mint(fetchOf(atlas));
-    const head = `GET /api/atlas/v2/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${access_token}`;
-    assert.equal(await raw(atlas.url, `${head}\r\n\r\n`), "");
+    for (const path of ["/", "/x"]) {
+      const head = `GET /api/atlas/v2${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${access_token}`;
+      assert.equal(await raw(atlas.url, `${head}\r\n\r\n`), "");
+    }
     assert.equal((await bearer(fetchOf(atlas), access_token)).status, 200);
   });
 });
@@ -175,12 +199,19 @@ test("serveFakeAtlas() answers 500, and says why, when it fails", async () => {
   });
   // A header that fetch's Headers hold and node:http refuses to send.
   const unsendable = new Response(null, { headers: { "X-Odd": "a\u0001b" } });
+  const respond = ({ url }: Request) => {
+    if (url.endsWith("/x")) throw new Error("The script sent no tags");
+    return undefined;
+  };
   const answers = [new Response(broken), unsendable];
-  await withAtlas({ serviceAccount: SERVICE_ACCOUNT, answers }, async (atlas) => {
+  await withAtlas({ serviceAccount: SERVICE_ACCOUNT, answers, respond }, async (atlas) => {
     const { access_token } = await mint(fetchOf(atlas));
     for (let i = 0; i < answers.length; i++) {
       assert.equal(await errorOf(await bearer(fetchOf(atlas), access_token)), "500 UNEXPECTED_ERROR");
     }
+    const thrown = await bearer(fetchOf(atlas), access_token, "/x");
+    assert.match((await jsonOf(thrown.clone())).detail, /Error: The script sent no tags$/);
+    assert.equal(await errorOf(thrown), "500 UNEXPECTED_ERROR");
     assert.equal((await bearer(fetchOf(atlas), access_token)).status, 200);
   });
 });
@@ -197,13 +228,21 @@ test("serveFakeAtlas() survives clients that go away in the middle", async () =>
 });
 
 test("serveFakeAtlas() closes at once, whatever is open, and more than once", async () => {
-  const atlas = await serveFakeAtlas();
+  let asked = () => {};
+  const isAsked = new Promise<void>((resolve) => asked = resolve);
+  const respond = () => {
+    asked();
+    return new Promise<undefined>(() => {});
+  };
+  const atlas = await serveFakeAtlas({ serviceAccount: SERVICE_ACCOUNT, respond });
+  const { access_token } = await mint(fetchOf(atlas));
+  const unanswered = assert.rejects(bearer(fetchOf(atlas), access_token));
   const half = raw(atlas.url, "POST /api/atlas/v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n");
   const idle = raw(atlas.url, "GET /api/atlas/v2/ HTTP/1.1\r\nHost: x\r\n\r\n");
-  await (await fetch(`${atlas.url}/api/atlas/v2/`)).text();
+  await isAsked;
   // Each of these would wait for ever: the server's own limit for half a request is 5 minutes.
   await atlas.close();
-  await Promise.all([half, idle]);
+  await Promise.all([unanswered, half, idle]);
   await atlas.close();
   await assert.rejects(fetch(`${atlas.url}/api/atlas/v2/`));
 });

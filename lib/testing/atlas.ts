@@ -21,7 +21,7 @@ export function createAtlas(options: FakeAtlasOptions): Atlas {
     privateKey: randomUUID(),
   };
   const requests: Request[] = [];
-  const { answers = [], refusedAddress } = options;
+  const { answers = [], respond, refusedAddress } = options;
   let answered = 0;
 
   const checkDigest = createDigestGuard(credentials, options);
@@ -29,7 +29,7 @@ export function createAtlas(options: FakeAtlasOptions): Atlas {
   const limitRate = createRateLimiter(options);
   const world = createWorld(options);
 
-  function route(request: Request, target: string, body: string): Response {
+  async function route(request: Request, target: string, body: string): Promise<Response> {
     const { pathname } = new URL(request.url);
     if (pathname === "/api/oauth/token") return oauth.mint(request, body);
     if (pathname === "/api/oauth/revoke") return oauth.revoke(request, body);
@@ -47,7 +47,8 @@ export function createAtlas(options: FakeAtlasOptions): Atlas {
     if (tooMany !== undefined) return tooMany;
     if (refusedAddress !== undefined) return addressRefused(refusedAddress);
 
-    return world(request, body, token === undefined ? credentials.publicKey : undefined);
+    const own = await respond?.(request.clone());
+    return own?.clone() ?? world(request, body, token === undefined ? credentials.publicKey : undefined);
   }
 
   return {
@@ -56,7 +57,7 @@ export function createAtlas(options: FakeAtlasOptions): Atlas {
     async answer(request, target) {
       const body = await request.clone().text();
       requests.push(request);
-      const response = route(request, target, body);
+      const response = await route(request, target, body);
       if (response.type === "error") return response;
       const answer = request.method === "HEAD" ? new Response(null, response) : response;
       // A Response that was constructed has no URL of its own.

@@ -36,6 +36,13 @@ export interface FakeAtlasOptions {
    * @default {[]}
    */
   answers?: Response[] | undefined;
+  /**
+   * Answers what the fake does not, or answers it differently. It is called with each authenticated request that the
+   * options above let through, and can read its body; `undefined` leaves the request to the fake. If it throws, the
+   * call rejects with that error; over HTTP, a 500 tells it.
+   * @default {none}
+   */
+  respond?: ((request: Request) => Response | undefined | Promise<Response | undefined>) | undefined;
 }
 
 /** A token bucket: each request takes a token. */
