@@ -134,3 +134,22 @@ test("createFakeAtlas() mints 50 tokens in any minute, or as many as wanted", as
     assert.equal(await errorOf(refused), "429 RATE_LIMITED");
   });
 });
+
+test("createFakeAtlas() mints no token beside 100 that are still valid", async () => {
+  await withClock(async (forward) => {
+    const fake = createFakeAtlas({ serviceAccount: SERVICE_ACCOUNT, mintsPerMinute: 1000 });
+    const tokens: string[] = [];
+    for (let i = 0; i < 100; i++) tokens.push((await mint(fake)).access_token);
+    const refused = await oauth(fake, GRANT);
+    const { error_description } = await jsonOf(refused.clone());
+    assert.match(error_description, /^Access Token limit reached/);
+    assert.equal(await oauthErrorOf(refused), "403 access_denied");
+    assert.equal((await bearer(fake, String(tokens[0]))).status, 200);
+
+    await oauth(fake, `token=${tokens[7]}`, { path: "revoke" });
+    await mint(fake);
+    assert.equal(await oauthErrorOf(await oauth(fake, GRANT)), "403 access_denied");
+    forward(3_600_000);
+    await mint(fake);
+  });
+});

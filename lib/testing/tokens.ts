@@ -4,6 +4,8 @@ import { randomBytes } from "node:crypto";
 import type { FakeAtlasOptions } from "./options.ts";
 import { atlasError, methodNotAllowed, unauthorized } from "./refusals.ts";
 
+const MAX_VALID_TOKENS = 100;
+
 export interface AuthorizationServer {
   /** Answers `/api/oauth/token`. */
   mint(request: Request, body: string): Response;
@@ -46,6 +48,10 @@ export function createAuthorizationServer(
       const [oldest = now] = mints;
       if (mints.length >= mintsPerMinute) return tooManyMints(oldest + 60_000 - now);
       for (const [token, expiry] of expiries) if (expiry <= now) expiries.delete(token);
+      if (expiries.size >= MAX_VALID_TOKENS) {
+        const detail = `Access Token limit reached: this service account has ${MAX_VALID_TOKENS} valid tokens.`;
+        return oauthError(403, "access_denied", detail);
+      }
 
       const token = randomBytes(32).toString("base64url");
       mints.push(now);
