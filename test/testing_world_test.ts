@@ -46,6 +46,7 @@ test("createFakeAtlas() wants a version in Accept and answers in it", async () =
   const v = (version: string, format = "json") => `application/vnd.atlas.${version}+${format}`;
   assert.equal(await type(v("2025-03-12")), `${v("2025-03-12")};charset=utf-8`);
   assert.equal(await type(v("2023-01-01")), `${v("2023-01-01")};charset=utf-8`);
+  assert.equal(await type(v("2026-01-01.upcoming")), `${v("2026-01-01.upcoming")};charset=utf-8`);
   assert.equal(await type(v("preview")), `${v("preview")};charset=utf-8`);
   assert.equal(await type(`text/html, ${v("2024-08-05")};q=0.9`), `${v("2024-08-05")};charset=utf-8`);
   assert.equal(await type("Application/Vnd.Atlas.2024-08-05+JSON"), `${v("2024-08-05")};charset=utf-8`);
@@ -53,8 +54,10 @@ test("createFakeAtlas() wants a version in Accept and answers in it", async () =
   assert.equal(await type("*/*"), undefined);
   assert.equal(await type(""), undefined);
   assert.equal(await type(v("2022-12-31")), undefined);
+  assert.equal(await type(v("2022-12-31.upcoming")), undefined);
   assert.equal(await type(v("2025-3-12")), undefined);
   assert.equal(await type(v("2025-03-12.preview")), undefined);
+  assert.equal(await type(v("preview.upcoming")), undefined);
   assert.equal(await type(v("latest")), undefined);
   assert.equal(await type(v("2025-03-12", "gzip")), undefined);
   assert.equal(await type(v("2025-03-12", "jsonx")), undefined);

@@ -65,7 +65,7 @@ function patternOf(path: string): RegExp {
   return new RegExp(`^${path.replaceAll(".", "\\.").replace(/\{\w+\}/g, "([^/:]+)")}$`);
 }
 
-const VERSIONED_TYPE = /^ *application\/vnd\.atlas\.(\d{4}-\d\d-\d\d|preview)\+(json|gzip) *(?:;|$)/i;
+const VERSIONED_TYPE = /^ *application\/vnd\.atlas\.(\d{4}-\d\d-\d\d(?:\.upcoming)?|preview)\+(json|gzip) *(?:;|$)/i;
 
 /** The first version that an Accept header names for a format, as the Content-Type of the answer. */
 function versionedType(accept: string, format: "json" | "gzip"): string | undefined {
