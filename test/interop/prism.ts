@@ -1,4 +1,7 @@
-/** Stoplight Prism, which answers as an OpenAPI document says, behind Apache, which asks for Digest. */
+/**
+ * Stoplight Prism: it answers as an OpenAPI document says, behind Apache, which asks for Digest; or it stands in front
+ * of a server and judges what that answers.
+ */
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -17,8 +20,9 @@ const modules = fileURLToPath(new URL("node_modules", import.meta.url));
 const node = join(modules, "node24/bin/node");
 const prism = join(modules, "@stoplight/prism-cli/dist/index.js");
 
-/** What must be installed. */
+/** What must be installed for `startPrism`, and for `startJudge`. */
 export const prismPrograms: string[] = ["apache2", node, prism];
+export const judgePrograms: string[] = [node, prism];
 
 /** Serves the document to whoever has the key. */
 export async function startPrism(document: string, key: ApiKey): Promise<{ url: string; stop(): Promise<void> }> {
@@ -45,6 +49,13 @@ export async function startPrism(document: string, key: ApiKey): Promise<{ url: 
     await stop();
     throw error;
   }
+}
+
+/** Passes requests on to a server; where an answer is not as the document says, it adds the header `sl-violations`. */
+export async function startJudge(document: string, upstream: string): Promise<{ url: string; stop(): Promise<void> }> {
+  const port = await findFreePort();
+  const args = [prism, "proxy", "-p", `${port}`, "-h", "127.0.0.1", document, upstream];
+  return { url: `http://127.0.0.1:${port}`, stop: await start(node, args, port, {}) };
 }
 
 /** Waits until the port is open; gives what ends the program. */
