@@ -88,7 +88,7 @@ export function createFakeAtlas(options: FakeAtlasOptions = {}): FakeAtlas {
     signal?.throwIfAborted();
     const { pathname, search } = new URL(request.url);
     const response = await orAbort(answer(request, pathname + search), signal);
-    if (response.type === "error") throw new TypeError("Lost the connection to the fake Atlas");
+    if (response.type === "error") throw lostConnection();
     return response;
   };
   return Object.assign(fetch, { credentials, requests });
@@ -159,6 +159,12 @@ export async function serveFakeAtlas(options: ServeFakeAtlasOptions = {}): Promi
         server.closeAllConnections();
       }),
   };
+}
+
+/** As Node's fetch has it. */
+function lostConnection(): TypeError {
+  const cause = Object.assign(new Error("other side closed"), { code: "UND_ERR_SOCKET" });
+  return new TypeError("fetch failed", { cause });
 }
 
 /** Settles as the work does, or rejects with the signal's reason if that comes first. */

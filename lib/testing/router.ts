@@ -4,7 +4,7 @@ import { atlasError, methodNotAllowed } from "./refusals.ts";
 export type Json = Record<string, unknown>;
 
 /** A request whose form is right; what it asks for may not be there. */
-export interface Call {
+export interface ServerCall {
   url: URL;
   /** That of the API key; undefined for the service account. */
   publicKey: string | undefined;
@@ -15,7 +15,7 @@ export interface Call {
 }
 
 /** Answers a call; the names are what stands for the braces in its path. */
-export type Handler = (call: Call, ...names: string[]) => Response;
+export type Handler = (call: ServerCall, ...names: string[]) => Response;
 
 /** A method, a path such as `/groups/{groupId}`, and what answers them. */
 export type Route = readonly [method: string, path: string, handler: Handler];

@@ -5,7 +5,7 @@
 import { gzipSync } from "node:zlib";
 import type { FakeAtlasOptions } from "./options.ts";
 import { atlasError, invalid } from "./refusals.ts";
-import { type Call, createRouter, type Handler, type Json, type Router } from "./router.ts";
+import { createRouter, type Handler, type Json, type Router, type ServerCall } from "./router.ts";
 
 interface Project {
   id: string;
@@ -70,7 +70,7 @@ export function createWorld({ projects: count = 3, clusterDelay = 100 }: FakeAtl
     return { ...fields, id, groupId, createDate: created, stateName: state };
   }
 
-  function inProject(handler: (call: Call, project: Project, name: string) => Response): Handler {
+  function inProject(handler: (call: ServerCall, project: Project, name: string) => Response): Handler {
     return (call, id = "", name = "") => {
       const project = projects.find((project) => project.id === id);
       if (project !== undefined) return handler(call, project, name);
@@ -78,7 +78,7 @@ export function createWorld({ projects: count = 3, clusterDelay = 100 }: FakeAtl
     };
   }
 
-  function onCluster(handler: (call: Call, cluster: Cluster) => Response): Handler {
+  function onCluster(handler: (call: ServerCall, cluster: Cluster) => Response): Handler {
     return inProject((call, project, name) => {
       const cluster = clustersOf(project).find(({ fields }) => fields.name === name);
       if (cluster !== undefined) return handler(call, cluster);
@@ -88,7 +88,7 @@ export function createWorld({ projects: count = 3, clusterDelay = 100 }: FakeAtl
   }
 
   /** Puts a cluster that is not being deleted into a state. */
-  function inState(state: Cluster["state"], handler: (call: Call, cluster: Cluster) => Response): Handler {
+  function inState(state: Cluster["state"], handler: (call: ServerCall, cluster: Cluster) => Response): Handler {
     return onCluster((call, cluster) => {
       if (cluster.state === "DELETING") {
         const detail = "The specified cluster has already been requested for deletion.";
@@ -171,7 +171,7 @@ export function createWorld({ projects: count = 3, clusterDelay = 100 }: FakeAtl
 }
 
 /** One page of a list, as `pageNum` and `itemsPerPage` ask. */
-function page(call: Call, items: readonly Json[]): Response {
+function page(call: ServerCall, items: readonly Json[]): Response {
   const query = call.url.searchParams;
   const pageNum = Number(query.get("pageNum") ?? 1);
   const itemsPerPage = Number(query.get("itemsPerPage") ?? 100);
@@ -191,6 +191,6 @@ function page(call: Call, items: readonly Json[]): Response {
   return json(call, { links, results: items.slice(end - itemsPerPage, end), totalCount: items.length });
 }
 
-function json(call: Call, value: Json, status = 200): Response {
+function json(call: ServerCall, value: Json, status = 200): Response {
   return new Response(JSON.stringify(value), { status, headers: { "Content-Type": call.type } });
 }

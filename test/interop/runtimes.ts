@@ -30,6 +30,7 @@ interface Row {
 
 /** They judge what is built, or start the runtimes themselves: `npm run interop` runs them, once. */
 const RUN_ONCE = [
+  "fake_shapes_test.ts",
   "packaging_test.ts",
   "proxy_test.ts",
   "restricted_test.ts",

@@ -71,7 +71,9 @@ async function defineTyped(): Promise<void> {
     const title = `createClient<paths>() of openapi-fetch calls Atlas through atlasFetch on ${name}`;
     await whereInstalled(title, [program], () => {
       test(title, async () => {
-        const { url, credentials, close } = await serveFakeAtlas();
+        const entry = Response.json({ cidrBlock: "203.0.113.0/24" });
+        const respond = ({ url }: Request) => url.endsWith("/accessList/203.0.113.0%2F24") ? entry : undefined;
+        const { url, credentials, close } = await serveFakeAtlas({ respond });
         try {
           const output = await run(program, [...args, join(folder, "typed_client.js")], {
             MONGODB_ATLAS_PUBLIC_API_KEY: credentials.publicKey,
@@ -81,10 +83,10 @@ async function defineTyped(): Promise<void> {
           assert.deepEqual(output.trim().split("\n"), [
             "project-1 project-2",
             "typed 200",
-            "renamed",
             "IDLE",
+            "true UPDATING",
             "203.0.113.0/24",
-            "204",
+            "202",
             "GROUP_NOT_FOUND",
             "404 GROUP_NOT_FOUND",
           ]);

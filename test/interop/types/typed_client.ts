@@ -20,14 +20,15 @@ console.log(names.join(" "));
 const created = await client.POST("/api/atlas/v2/groups", { body: { name: "typed", orgId } });
 console.log(created.data?.name, created.response.status);
 
-const path = { groupId: created.data?.id ?? "" };
-const renamed = await client.PATCH("/api/atlas/v2/groups/{groupId}", { params: { path }, body: { name: "renamed" } });
-console.log(renamed.data?.name);
-
-const cluster = await client.GET("/api/atlas/v2/groups/{groupId}/clusters/{clusterName}", {
-  params: { path: { groupId, clusterName: "Cluster0" } },
-});
+const params = { path: { groupId, clusterName: "Cluster0" } };
+const cluster = await client.GET("/api/atlas/v2/groups/{groupId}/clusters/{clusterName}", { params });
 console.log(cluster.data?.stateName);
+
+const changed = await client.PATCH("/api/atlas/v2/groups/{groupId}/clusters/{clusterName}", {
+  params,
+  body: { paused: true },
+});
+console.log(changed.data?.paused, changed.data?.stateName);
 
 const entry = "203.0.113.0/24";
 const read = await client.GET("/api/atlas/v2/groups/{groupId}/accessList/{entryValue}", {
@@ -35,10 +36,11 @@ const read = await client.GET("/api/atlas/v2/groups/{groupId}/accessList/{entryV
 });
 console.log(read.data?.cidrBlock);
 
-const deleted = await client.DELETE("/api/atlas/v2/groups/{groupId}", { params: { path } });
+const deleted = await client.DELETE("/api/atlas/v2/groups/{groupId}/clusters/{clusterName}", { params });
 console.log(deleted.response.status);
 
 // A refusal is data, unless a middleware makes it an error.
+const path = { groupId: "0123456789abcdef01234567" };
 const refused = await client.GET("/api/atlas/v2/groups/{groupId}", { params: { path } });
 console.log(refused.error?.errorCode);
 client.use({ onResponse: ({ response }) => ensureOk(response) });
