@@ -1,37 +1,29 @@
 import { listOf, memberOf, parseJson, readText, textOf } from "./json.ts";
 
-/** What a response says of its failure. */
+/** What an `AtlasError` says: its properties, each of which may be absent. */
 export interface AtlasErrorFacts {
-  /** Atlas's or OAuth's code. */
   code?: string | undefined;
-  /** What went wrong. */
   detail?: string | undefined;
-  /** The status in words. */
   reason?: string | undefined;
-  /** What the detail was made from. */
   parameters?: unknown[] | undefined;
-  /** What is wrong with the body that was sent. */
   fields?: { field: string; description: string }[] | undefined;
-  /** What to do about it. */
   hint?: string | undefined;
 }
 
 const MAX_DETAIL = 500; // characters
 
 /**
- * A call that the server refused, with what it said and what to do about it.
- *
- * The message is one line: status, code, path, detail, fields, hint. What looks like credentials in the server's words
- * is masked. Properties that the server did not fill are absent.
+ * A call that the server refused, with what it said and what to do about it: in one line as the message, and as
+ * properties. What may be credentials in the server's words is masked.
  */
 export class AtlasError extends Error {
   override get name(): string {
     return "AtlasError";
   }
 
-  /** Of the response: 403. */
+  /** Such as 403. */
   declare status: number;
-  /** `errorCode` of Atlas, `error` of OAuth, else the header `X-Error-Code`: `IP_ADDRESS_NOT_ON_ACCESS_LIST`. */
+  /** Atlas's `errorCode`, OAuth's `error` or the header `X-Error-Code`: `IP_ADDRESS_NOT_ON_ACCESS_LIST`. */
   declare code?: string;
   /** What went wrong, in the server's words. */
   declare detail?: string;
@@ -39,20 +31,14 @@ export class AtlasError extends Error {
   declare reason?: string;
   /** What the detail was made from. */
   declare parameters?: unknown[];
-  /** What is wrong with the body that was sent, field by field. */
+  /** What is wrong with the body that was sent. */
   declare fields?: { field: string; description: string }[];
-  /** What to do about it, in a sentence. */
+  /** What to do about it. */
   declare hint?: string;
   /** Not enumerable; its body has been read. */
   declare response: Response;
 
-  /**
-   * Made by `ensureOk` and `paginate`; for your own, such as in a test, give what it is to say.
-   *
-   * @param response The refusal
-   * @param facts What it says
-   * @param place Where it was asked for; by default the path of the response's URL
-   */
+  /** Made by `ensureOk` and `paginate`. The place is the path of the response's URL, unless it is given. */
   constructor(
     response: Response,
     facts: AtlasErrorFacts,
@@ -126,7 +112,7 @@ function messageOf(
   return said ? `${head}: ${said}` : head;
 }
 
-/** Some of the server's words, without the period at their end. */
+/** The server's words, without the period at their end. */
 function sentence(words = ""): string {
   return inOneLine(masked(words)).slice(0, MAX_DETAIL).replace(/\.?\s*$/, "");
 }
@@ -136,8 +122,8 @@ function inOneLine(text: string): string {
 }
 
 /**
- * Servers and proxies may quote the Authorization header that they refuse, escaped in any way: so all that follows a
- * scheme goes if credentials may be in it. A JWT and a client secret go wherever they are.
+ * Servers and proxies may quote the Authorization header that they refuse: all that follows a scheme goes if it may hold
+ * credentials. A JWT or a client secret goes wherever it stands.
  */
 function masked(text: string): string {
   const known = text.replace(/(eyJ|mdb_sa_sk_)[\w.-]+/g, "***");
@@ -147,42 +133,37 @@ function masked(text: string): string {
 }
 
 function hintOf({ status, url, headers }: Response, code: string): string | undefined {
-  if (/(ON|REQUIRES)_ACCESS_LIST$/.test(code)) {
-    return "Add your address to the access list of this API key or service account";
-  }
+  if (code.endsWith("_ACCESS_LIST")) return "Add your address to the access list of this API key or service account";
   switch (code) {
     case "USER_UNAUTHORIZED":
       return "Signed in, but a role is missing: grant it to this API key or service account";
     case "INVALID_VERSION_DATE":
     case "VERSION_GONE":
-      return 'Set the option version to one such as "2025-03-12", or format to "csv" or "gzip"; set no Accept header';
+      return 'Set the option version to one such as "2025-03-12", or another format, and no Accept header';
     case "invalid_client":
       return "Check client id and secret: they may have expired or belong to another host";
     case "access_denied":
-      return "A service account has 100 live access tokens at most: share them by a tokenStore";
+      return "A service account has at most 100 live access tokens: share them by a tokenStore";
   }
   if (status === 429 || code.includes("RATE_LIMITED")) {
     const seconds = /^\d{1,9}$/.exec(headers.get("retry-after") ?? "");
     const share = url.includes("/oauth/") ? ", and share tokens by a tokenStore" : "";
     return `Call again in ${seconds ? `${seconds} s` : "a minute"}${share}`;
   }
-  return status === 401 && !headers.has("x-error-code")
-    ? hintOfChallenge(headers.get("www-authenticate"), url)
-    : undefined;
+  const isSignedIn = status !== 401 || headers.has("x-error-code");
+  return isSignedIn ? undefined : signInHint(headers.get("www-authenticate") ?? "Bearer", url);
 }
 
-function hintOfChallenge(challenge: string | null, url: string): string | undefined {
-  if (challenge === null || /^bearer\b/i.test(challenge)) {
-    return "If you sent an access token, it may have ended: they live an hour";
-  }
+/** What to do about a 401 to credentials, by the challenge that came with it. */
+function signInHint(challenge: string, url: string): string | undefined {
+  if (/\bstale *= *"?true/i.test(challenge)) return "Call again: the server did not know its own nonce any more";
   if (/\bdigest\b/i.test(challenge)) {
-    if (/\bstale *= *"?true/i.test(challenge)) {
-      return "Call again: the server refused its own nonces, not the credentials";
-    }
     const host = url && ` and that they belong to ${new URL(url).host}`;
-    return `Check the credentials (user name and password; of Atlas the keys or the access token)${host}: nobody was signed in`;
+    return `Check user name and password (of Atlas the public and the private key, or the access token)${host}: ` +
+      "nobody was signed in";
   }
+  if (/^bearer\b/i.test(challenge)) return "An access token may have ended: they live an hour";
   return /\bbasic\b/i.test(challenge)
-    ? "This server takes Basic authentication only: use plain fetch with an Authorization header"
+    ? "This server wants Basic authentication, which plain fetch can send"
     : undefined;
 }
