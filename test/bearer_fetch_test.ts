@@ -6,28 +6,12 @@ import { createBearerFetch } from "../lib/bearer_fetch.ts";
 import type { Fetch } from "../lib/digest/call.ts";
 import { createFakeAtlas } from "../lib/testing.ts";
 import type { TokenSource } from "../lib/token_source.ts";
+import { bodyOf, createRecorder, type Sent } from "./recorder.ts";
 import { serving } from "./serving.ts";
 
 const URL_OF_GROUPS = "https://cloud.mongodb.com/api/atlas/v2/groups";
 
-interface Sent {
-  url: string;
-  authorization: string | null;
-  body: string;
-  init: RequestInit;
-}
-
-/** Gives the answers in order, the last one for ever, and keeps a record. */
-function createStub(...answers: (() => Response)[]): { fetch: Fetch; sent: Sent[] } {
-  const sent: Sent[] = [];
-  const fetch: Fetch = async (input, init = {}) => {
-    const authorization = new Headers(init.headers).get("authorization");
-    sent.push({ url: String(input), authorization, body: await new Response(init.body ?? null).text(), init });
-    const answer = answers[Math.min(sent.length, answers.length) - 1];
-    return Object.defineProperty(answer?.() ?? new Response("ok"), "url", { value: String(input) });
-  };
-  return { fetch, sent };
-}
+const authorizationsOf = (sent: readonly Sent[]) => sent.map(({ headers }) => headers.get("authorization"));
 
 interface Source {
   token: TokenSource;
@@ -51,21 +35,21 @@ const roleMissing = () => new Response("no role", { status: 401, headers: { "X-E
 
 test("createBearerFetch() sends the token of its source with every call", async () => {
   const { token, asked } = createSource();
-  const { fetch, sent } = createStub();
+  const { fetch, sent } = createRecorder();
   const bearerFetch = createBearerFetch({ token, fetch });
   assert.equal(await (await bearerFetch(URL_OF_GROUPS)).text(), "ok");
   assert.equal((await bearerFetch(new URL(URL_OF_GROUPS), { method: "DELETE" })).status, 200);
   assert.equal((await bearerFetch(new Request(URL_OF_GROUPS, { method: "POST", body: "x" }))).status, 200);
-  assert.deepEqual(sent.map(({ authorization }) => authorization), ["Bearer t1", "Bearer t1", "Bearer t1"]);
+  assert.deepEqual(authorizationsOf(sent), ["Bearer t1", "Bearer t1", "Bearer t1"]);
   assert.deepEqual(sent.map(({ url }) => url), [URL_OF_GROUPS, URL_OF_GROUPS, URL_OF_GROUPS]);
-  assert.equal(sent[2]?.body, "x");
+  assert.deepEqual(await Promise.all(sent.map(bodyOf)), ["", "", "x"]);
   assert.deepEqual(asked.map((options) => options.refused), [undefined, undefined, undefined]);
 });
 
 test("createBearerFetch() looks the global fetch up at each request", async () => {
   const original = globalThis.fetch;
   const bearerFetch = createBearerFetch({ token: createSource().token });
-  const { fetch, sent } = createStub(refused, () => new Response("ok"));
+  const { fetch, sent } = createRecorder(refused, () => new Response("ok"));
   globalThis.fetch = fetch;
   try {
     assert.equal((await bearerFetch(URL_OF_GROUPS)).status, 200);
@@ -87,21 +71,22 @@ test("createBearerFetch() answers a 401 once, with a renewed token and the same 
   ];
   for (const [body, expected] of bodies) {
     const { token, asked } = createSource();
-    const { fetch, sent } = createStub(refused, () => new Response("ok"));
+    const { fetch, sent } = createRecorder(refused, () => new Response("ok"));
     const response = await createBearerFetch({ token, fetch })(URL_OF_GROUPS, { method: "POST", body });
     assert.equal(await response.text(), "ok");
-    assert.deepEqual(sent.map(({ authorization }) => authorization), ["Bearer t1", "Bearer t2"]);
+    assert.deepEqual(authorizationsOf(sent), ["Bearer t1", "Bearer t2"]);
     assert.deepEqual(asked.map(({ refused }) => refused), [undefined, "t1"]);
-    assert.match(sent[0]?.body ?? "", expected);
-    assert.equal(sent[1]?.body, sent[0]?.body);
-    const types = sent.map(({ init }) => new Headers(init.headers).get("content-type"));
-    assert.equal(types[1], types[0]);
+    const [first = "", second] = await Promise.all(sent.map(bodyOf));
+    assert.match(first, expected);
+    assert.equal(second, first);
+    const [type, again] = sent.map(({ headers }) => headers.get("content-type"));
+    assert.equal(again, type);
   }
 });
 
 test("createBearerFetch() returns a second 401 with its body unread", async () => {
   const { token, asked } = createSource();
-  const { fetch, sent } = createStub(refused);
+  const { fetch, sent } = createRecorder(refused);
   const response = await createBearerFetch({ token, fetch })(URL_OF_GROUPS);
   assert.equal(response.status, 401);
   assert.equal(response.bodyUsed, false);
@@ -111,7 +96,7 @@ test("createBearerFetch() returns a second 401 with its body unread", async () =
 });
 
 test("createBearerFetch() returns the 401 if the source has no other token", async () => {
-  const { fetch, sent } = createStub(refused);
+  const { fetch, sent } = createRecorder(refused);
   const response = await createBearerFetch({ token: () => Promise.resolve("same"), fetch })(URL_OF_GROUPS);
   assert.equal(response.status, 401);
   assert.equal(await response.text(), "refused");
@@ -124,7 +109,7 @@ test("createBearerFetch() renews no token for a missing role, a 403 and the like
   );
   for (const answer of [roleMissing, ...answers]) {
     const { token, asked } = createSource();
-    const { fetch, sent } = createStub(answer);
+    const { fetch, sent } = createRecorder(answer);
     const response = await createBearerFetch({ token, fetch })(URL_OF_GROUPS);
     assert.equal(response.status, answer().status);
     assert.equal(response.bodyUsed, false);
@@ -135,7 +120,7 @@ test("createBearerFetch() renews no token for a missing role, a 403 and the like
 
 test("createBearerFetch() sends a stream once, and the next call with a renewed token", async () => {
   const { token, asked } = createSource();
-  const { fetch, sent } = createStub(refused, () => new Response("ok"));
+  const { fetch, sent } = createRecorder(refused, () => new Response("ok"));
   const bearerFetch = createBearerFetch({ token, fetch });
   const upload = () => bearerFetch(URL_OF_GROUPS, { method: "POST", body: new Blob(["streamed"]).stream() });
   const response = await upload();
@@ -143,13 +128,13 @@ test("createBearerFetch() sends a stream once, and the next call with a renewed 
   assert.equal(await response.text(), "refused");
   assert.deepEqual(asked.map(({ refused }) => refused), [undefined, "t1"]);
   assert.equal((await upload()).status, 200);
-  assert.deepEqual(sent.map(({ body }) => body), ["streamed", "streamed"]);
-  assert.deepEqual(sent.map(({ authorization }) => authorization), ["Bearer t1", "Bearer t2"]);
+  assert.deepEqual(await Promise.all(sent.map(bodyOf)), ["streamed", "streamed"]);
+  assert.deepEqual(authorizationsOf(sent), ["Bearer t1", "Bearer t2"]);
 });
 
 test("createBearerFetch() refuses a caller's Authorization before it asks for a token", async () => {
   const { token, asked } = createSource();
-  const { fetch, sent } = createStub();
+  const { fetch, sent } = createRecorder();
   const bearerFetch = createBearerFetch({ token, fetch });
   const authorization = "Bearer hunter2";
   for (
@@ -168,7 +153,7 @@ test("createBearerFetch() refuses a caller's Authorization before it asks for a 
 
 test("createBearerFetch() refuses a token that no header can hold, and does not show it", async () => {
   for (const bad of ["", "hidden\r\nX-Evil: 1", "hidden\n", "hid den", "hiddën", "hidden\0", "hidden "]) {
-    const { fetch, sent } = createStub(refused);
+    const { fetch, sent } = createRecorder(refused);
     const tokens: TokenSource[] = [
       () => Promise.resolve(bad),
       ({ refused } = {}) => Promise.resolve(refused === undefined ? "t1" : bad),
@@ -185,7 +170,7 @@ test("createBearerFetch() refuses a token that no header can hold, and does not 
 
 test("createBearerFetch() rejects with what its source throws", async () => {
   const reason = new Error("No tokens today");
-  const { fetch, sent } = createStub(refused);
+  const { fetch, sent } = createRecorder(refused);
   const tokens: TokenSource[] = [
     () => Promise.reject(reason),
     ({ refused } = {}) => refused === undefined ? Promise.resolve("t1") : Promise.reject(reason),
@@ -200,13 +185,13 @@ test("createBearerFetch() hands the signal to its source and to fetch, and honou
   const controller = new AbortController();
   const { signal } = controller;
   const { token, asked } = createSource();
-  const { fetch, sent } = createStub(refused, () => new Response("ok"));
+  const { fetch, sent } = createRecorder(refused, () => new Response("ok"));
   await createBearerFetch({ token, fetch })(URL_OF_GROUPS, { signal });
   assert.deepEqual(asked.map((options) => options.signal), [signal, signal]);
   assert.deepEqual(sent.map(({ init }) => init.signal), [signal, signal]);
 
   const reason = new Error("Enough");
-  const late = createStub(refused, () => new Response("ok"));
+  const late = createRecorder(refused, () => new Response("ok"));
   const aborting: TokenSource = ({ refused } = {}) => {
     if (refused !== undefined) controller.abort(reason);
     return Promise.resolve(refused === undefined ? "t1" : "t2");
@@ -221,7 +206,7 @@ test("createBearerFetch() hands the signal to its source and to fetch, and honou
 test("createBearerFetch() changes neither the caller's init nor its headers", async () => {
   const headers = new Headers({ accept: "text/plain" });
   const init = Object.freeze({ method: "POST", headers, body: "x" });
-  const { fetch } = createStub(refused, () => new Response("ok"));
+  const { fetch } = createRecorder(refused, () => new Response("ok"));
   await createBearerFetch({ token: createSource().token, fetch })(URL_OF_GROUPS, init);
   assert.deepEqual([...headers], [["accept", "text/plain"]]);
   const request = new Request(URL_OF_GROUPS, { headers });
@@ -285,7 +270,7 @@ test("createBearerFetch() uses the connection of the refused request again", asy
 });
 
 test("createBearerFetch() shows no token", async () => {
-  const bearerFetch = createBearerFetch({ token: () => Promise.resolve("hidden"), fetch: createStub().fetch });
+  const bearerFetch = createBearerFetch({ token: () => Promise.resolve("hidden"), fetch: createRecorder().fetch });
   await bearerFetch(URL_OF_GROUPS);
   assert.ok(!inspect(bearerFetch, { showHidden: true, depth: Infinity }).includes("hidden"));
 });
@@ -352,29 +337,26 @@ test("createAtlasFetch() does not try a refused mint again", async () => {
   await assert.rejects(atlasFetch("/groups"), { name: "AtlasError", status: 429, code: "RATE_LIMITED" });
   assert.deepEqual(pathsOf(fake.requests), ["oauth/token"]);
 
-  let tries = 0;
-  const down: Fetch = () => {
-    tries++;
-    return Promise.reject(new TypeError("fetch failed"));
-  };
-  const unreachable = createAtlasFetch({ credentials: serviceAccount, fetch: down, retry: { limit: 5, maxDelay: 1 } });
+  const down = createRecorder(() => Promise.reject(new TypeError("fetch failed")));
+  const options = { credentials: serviceAccount, retry: { limit: 5, maxDelay: 1 } };
+  const unreachable = createAtlasFetch({ ...options, fetch: down.fetch });
   await assert.rejects(unreachable("/groups", { method: "POST", body: "{}" }), {
     name: "TypeError",
     message: "Cannot get an access token: cloud.mongodb.com did not answer",
   });
-  assert.equal(tries, 1);
+  assert.equal(down.sent.length, 1);
 });
 
 test("createBearerFetch() refuses a token that is no string", async () => {
   const nothing: () => Promise<string> = () => Promise.resolve(JSON.parse("null"));
-  const fetch = createBearerFetch({ token: nothing, fetch: () => Promise.resolve(new Response()) });
+  const fetch = createBearerFetch({ token: nothing, fetch: createRecorder().fetch });
   await assert.rejects(fetch("https://h.example/"), /^TypeError: Cannot use the access token/);
 });
 
 test("createBearerFetch() honours a signal while a source of its own kind is silent", async () => {
   const reason = new Error("enough");
   const controller = new AbortController();
-  const fetch = createBearerFetch({ token: () => new Promise(() => {}), fetch: () => Promise.resolve(new Response()) });
+  const fetch = createBearerFetch({ token: () => new Promise(() => {}), fetch: createRecorder().fetch });
   const call = fetch("https://h.example/", { signal: controller.signal });
   setTimeout(() => controller.abort(reason));
   await assert.rejects(call, reason);

@@ -8,33 +8,19 @@ import type { Fetch } from "../lib/digest/call.ts";
 import { createDigestFetch } from "../lib/digest/mod.ts";
 import { createRetryFetch } from "../lib/retry_fetch.ts";
 import { createFakeAtlas } from "../lib/testing.ts";
+import { askForDigest, bodyOf, createRecorder, type Sent } from "./recorder.ts";
 import { serving } from "./serving.ts";
-
-interface Sent {
-  url: string;
-  authorization: string | null;
-  init: RequestInit;
-}
-
-/** Asks for Digest unless a request is signed in some way. */
-function createWire(): { fetch: Fetch; sent: Sent[] } {
-  const sent: Sent[] = [];
-  const fetch: Fetch = (input, init = {}) => {
-    const authorization = new Headers(init.headers).get("authorization");
-    sent.push({ url: String(input), authorization, init });
-    const headers = { "www-authenticate": 'Digest realm="r", nonce="n", qop="auth"' };
-    return Promise.resolve(authorization ? new Response("ok") : new Response(null, { status: 401, headers }));
-  };
-  return { fetch, sent };
-}
 
 const PLACE = "https://digest.example/a";
 const person = { username: "ada", password: "lovelace" };
 const token = () => Promise.resolve("t0ken");
+/** What a request was signed with. */
+const countOf = ({ headers }: Sent) => /nc=(\d+)/.exec(headers.get("authorization") ?? "")?.[1];
+
 const OWN = /^TypeError: Cannot send your own Authorization header/;
 
 test("createRetryFetch() lets the fetch that it is given choose another URL, method, body and headers", async () => {
-  const { fetch, sent } = createWire();
+  const { fetch, sent } = createRecorder(askForDigest);
   const digestFetch = createDigestFetch({ ...person, fetch });
   const retryFetch = createRetryFetch({
     fetch: (_input, init = {}) => {
@@ -45,14 +31,14 @@ test("createRetryFetch() lets the fetch that it is given choose another URL, met
   });
   assert.equal((await retryFetch(PLACE, { headers: { "x-own": "2" } })).status, 200);
   assert.deepEqual(sent.map(({ url }) => url), ["https://other.example/b", "https://other.example/b"]);
-  for (const { init } of sent) {
-    assert.deepEqual([...new Headers(init.headers).keys()].filter((name) => name !== "authorization"), [
+  for (const one of sent) {
+    assert.deepEqual([...one.headers.keys()].filter((name) => name !== "authorization"), [
       "content-type",
       "x-own",
       "x-trace",
     ]);
-    assert.equal(init.method, "POST");
-    assert.equal(await new Response(init.body).text(), "a=b");
+    assert.equal(one.method, "POST");
+    assert.equal(await bodyOf(one), "a=b");
   }
 });
 
@@ -97,7 +83,7 @@ test("createDigestFetch(), createBearerFetch() and createRetryFetch() follow a 3
 });
 
 test("createDigestFetch() needs no clock that a test has faked", { timeout: 5000 }, async () => {
-  const { fetch } = createWire();
+  const { fetch } = createRecorder(askForDigest);
   const { setImmediate } = globalThis;
   Object.assign(globalThis, { setImmediate() {} }); // as the faked clocks of node:test and others do
   try {
@@ -110,13 +96,13 @@ test("createDigestFetch() needs no clock that a test has faked", { timeout: 5000
 test("createDigestFetch() takes an init that another call was sent with as any other", async () => {
   let used: RequestInit | undefined;
   await createRetryFetch({ fetch: (_input, init) => (used = init, Promise.resolve(new Response())) })(PLACE);
-  const { fetch, sent } = createWire();
+  const { fetch, sent } = createRecorder(askForDigest);
   await createDigestFetch({ ...person, fetch })("https://other.example/b", used);
   assert.deepEqual(sent.map(({ url }) => url), ["https://other.example/b", "https://other.example/b"]);
 });
 
 test("createDigestFetch() shares no headers between two calls with one init, and leaves them alone", async () => {
-  const { fetch, sent } = createWire();
+  const { fetch, sent } = createRecorder(askForDigest);
   const digestFetch = createDigestFetch({ ...person, fetch });
   await digestFetch(PLACE);
   const hedged = createRetryFetch({
@@ -127,12 +113,12 @@ test("createDigestFetch() shares no headers between two calls with one init, and
     },
   });
   await hedged(PLACE);
-  const counts = sent.slice(2).map(({ authorization }) => /nc=(\d+)/.exec(authorization ?? "")?.[1]);
+  const counts = sent.slice(2).map(countOf);
   assert.deepEqual(counts, ["00000002", "00000003"]);
 });
 
 test("createDigestFetch() and createBearerFetch() refuse an Authorization header from whatever is around them", async () => {
-  const { fetch, sent } = createWire();
+  const { fetch, sent } = createRecorder(askForDigest);
   const digestFetch = createDigestFetch({ ...person, fetch });
   const bearerFetch = createBearerFetch({ token, fetch });
   const signing: Fetch = (input, init = {}) => digestFetch(input, { ...init, headers: { authorization: "mine" } });
@@ -153,19 +139,19 @@ test("createDigestFetch() and createBearerFetch() refuse an Authorization header
 
 test("createRetryFetch() has each try signed anew by a layer of ours, and its caller's Authorization kept", async () => {
   let tries = 0;
-  const { fetch, sent } = createWire();
+  const { fetch, sent } = createRecorder(askForDigest);
   const busy: Fetch = async (input, init) => {
     const response = await fetch(input, init);
     return response.ok && ++tries < 3 ? new Response(null, { status: 429, headers: { "retry-after": "0" } }) : response;
   };
   const options = { limit: 2, maxDelay: 1 };
   await createRetryFetch({ ...options, fetch: createDigestFetch({ ...person, fetch: busy }) })(PLACE);
-  const counts = sent.map(({ authorization }) => /nc=(\d+)/.exec(authorization ?? "")?.[1]);
+  const counts = sent.map(countOf);
   assert.deepEqual(counts, [undefined, "00000001", "00000002", "00000003"]);
   tries = 0;
   sent.length = 0;
   await createRetryFetch({ ...options, fetch: busy })(PLACE, { headers: { authorization: "mine" } });
-  assert.deepEqual(sent.map(({ authorization }) => authorization), ["mine", "mine", "mine"]);
+  assert.deepEqual(sent.map(({ headers }) => headers.get("authorization")), ["mine", "mine", "mine"]);
 });
 
 test("createAtlasFetch() takes a path from a fetch around it", async () => {
@@ -176,10 +162,10 @@ test("createAtlasFetch() takes a path from a fetch around it", async () => {
 });
 
 test("createBearerFetch() reads the init at the moment of the call", async () => {
-  const { fetch, sent } = createWire();
+  const { fetch, sent } = createRecorder(askForDigest);
   const init: RequestInit = { redirect: "error", method: "POST", body: new Blob(["x"]) };
   const call = createBearerFetch({ token, fetch })(new Request(PLACE), init);
   Object.assign(init, { redirect: "follow", method: "PUT" });
   await call;
-  assert.deepEqual(sent.map(({ init: { redirect, method } }) => [redirect, method]), [["error", "POST"]]);
+  assert.deepEqual(sent.map(({ init, method }) => [init.redirect, method]), [["error", "POST"]]);
 });

@@ -4,9 +4,9 @@ import { createServer } from "node:net";
 import { test } from "node:test";
 import { createDigestFetch } from "../lib/digest/digest_fetch.ts";
 import { createAtlasFetch } from "../mod.ts";
+import { ada, BASE, client } from "./digest_client.ts";
 import { createDigestServer, type DigestServer, type Rules } from "./digest_server.ts";
-
-const BASE = "http://digest.example/";
+import { serving } from "./serving.ts";
 
 type Refuses = NonNullable<Rules["refuses"]>;
 
@@ -28,14 +28,14 @@ function createJetty(): Refuses {
 
 /** One-time nonces, the next one with each answer. */
 function createNextNonceServer(): DigestServer {
-  const server = createDigestServer({ qop: "auth", refuses: oneTime, nextNonce: () => server.newNonce() });
+  const server = createDigestServer({ refuses: oneTime, nextNonce: () => server.newNonce() });
   return server;
 }
 
 /** The requests that `calls` calls in sequence take, the first included; all must succeed. */
 async function requestsFor(calls: number, rules: Rules, together = 1): Promise<number> {
-  const server = createDigestServer({ qop: "auth", ...rules });
-  const fetch = createDigestFetch({ username: "ada", password: "lovelace", fetch: server.fetch });
+  const server = createDigestServer(rules);
+  const fetch = client(server);
   await fetch(BASE);
   for (let call = 1; call < calls; call += together) {
     const responses = await Promise.all(Array.from({ length: together }, () => fetch(BASE)));
@@ -61,7 +61,7 @@ test("createDigestFetch() takes 1.02 requests a call where nonces are stale afte
 
 test("createDigestFetch() takes 1.00 requests a call with one-time nonces and nextnonce, 2.00 without", async () => {
   const server = createNextNonceServer();
-  const fetch = createDigestFetch({ username: "ada", password: "lovelace", fetch: server.fetch });
+  const fetch = client(server);
   for (let call = 0; call < 100; call++) assert.equal((await fetch(BASE)).status, 200);
   assert.equal(server.seen.length, 101);
   assert.equal(await requestsFor(100, { refuses: oneTime }), 200);
@@ -69,10 +69,8 @@ test("createDigestFetch() takes 1.00 requests a call with one-time nonces and ne
 
 test("createDigestFetch() keeps one connection, and sends no byte twice but the header that signs", async () => {
   // Answers by hand, so that every byte and connection is seen: 401 to what is not signed.
-  let connections = 0;
   let bytes = 0;
   const server = createServer((socket) => {
-    connections++;
     let pending = "";
     socket.on("error", () => {});
     socket.on("data", (data) => {
@@ -92,22 +90,20 @@ test("createDigestFetch() keeps one connection, and sends no byte twice but the 
       }
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/`;
-  const fetch = createDigestFetch({ username: "ada", password: "lovelace" });
-  const body = "x".repeat(2 ** 20);
-  const sizes: number[] = [];
-  for (let call = 0; call < 3; call++) {
-    const before = bytes;
-    assert.equal(await (await fetch(url, { method: "POST", body })).text(), "ok");
-    sizes.push(bytes - before);
-    await new Promise((resolve) => setTimeout(resolve, 20)); // a call right after text() may take a second connection by itself
-  }
-  server.close();
-  // 1 MiB and a head; the first call asks with a bodyless GET before.
-  for (const size of sizes) assert.ok(size > 2 ** 20 && size < 2 ** 20 + 1500, String(sizes));
-  assert.equal(connections, 1);
+  await serving(server, async (url, connections) => {
+    const fetch = createDigestFetch(ada);
+    const body = "x".repeat(2 ** 20);
+    const sizes: number[] = [];
+    for (let call = 0; call < 3; call++) {
+      const before = bytes;
+      assert.equal(await (await fetch(url, { method: "POST", body })).text(), "ok");
+      sizes.push(bytes - before);
+      await new Promise((resolve) => setTimeout(resolve, 20)); // a call right after text() may take a second connection by itself
+    }
+    // 1 MiB and a head; the first call asks with a bodyless GET before.
+    for (const size of sizes) assert.ok(size > 2 ** 20 && size < 2 ** 20 + 1500, String(sizes));
+    assert.equal(connections(), 1);
+  });
 });
 
 /** By the server's clock, in ms: 150 go by between two calls. */
@@ -120,7 +116,7 @@ function createShortLived(): Refuses {
   };
 }
 
-const withRule = (refuses: Refuses) => createDigestServer({ qop: "auth", refuses });
+const withRule = (refuses: Refuses) => createDigestServer({ refuses });
 
 for (
   const { rule, calls, requests, server } of [
@@ -134,7 +130,6 @@ for (
   ]
 ) {
   test(`createDigestFetch() takes ${requests} requests for ${calls} calls on one connection, nonces ${rule}`, async () => {
-    let connections = 0;
     /** The bytes of each request, without its Authorization line, and of that line. */
     const sizes: [rest: number, line: number][] = [];
     const answer = async (head: string) => {
@@ -147,24 +142,21 @@ for (
     };
     // node:net, since Bun's node:http counts no bytes. A GET comes in one piece.
     const wire = createServer((socket) => {
-      connections++;
       socket.on("error", () => {});
       socket.on("data", async (data) => socket.write(await answer(data.toString("latin1"))));
     });
-    await new Promise<void>((resolve) => wire.listen(0, "127.0.0.1", resolve));
-    const address = wire.address();
-    const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/`;
-    const fetch = createDigestFetch({ username: "ada", password: "lovelace" });
-    for (let call = 0; call < calls; call++) {
-      const response = await fetch(url);
-      assert.equal(response.status, 200);
-      await response.text();
-      await new Promise((resolve) => setTimeout(resolve, 1)); // until the connection is free
-      now += 150;
-    }
-    wire.close();
+    await serving(wire, async (url, connections) => {
+      const fetch = createDigestFetch(ada);
+      for (let call = 0; call < calls; call++) {
+        const response = await fetch(url);
+        assert.equal(response.status, 200);
+        await response.text();
+        await new Promise((resolve) => setTimeout(resolve, 1)); // until the connection is free
+        now += 150;
+      }
+      assert.equal(connections(), 1);
+    });
     assert.equal(sizes.length, requests);
-    assert.equal(connections, 1);
     // Every request has the same bytes, but for the first, which has no line that signs.
     const [[bytes] = [0], [, line] = [0, 0]] = sizes;
     assert.notEqual(line, 0);

@@ -1,5 +1,6 @@
 // A Digest server for tests, from the server's side: its own parsing, its own hashing, nothing of lib/.
 import { createHash, randomBytes } from "node:crypto";
+import { serving } from "./serving.ts";
 
 export interface Seen {
   method: string;
@@ -17,8 +18,8 @@ export interface Rules {
   realm?: string;
   /** As sent in the challenge; undefined sends none. */
   algorithm?: string | undefined;
-  /** As sent in the challenge; undefined sends none: RFC 2069. */
-  qop?: string | undefined;
+  /** As sent in the challenge, `auth` unless told otherwise; null sends none: RFC 2069. */
+  qop?: string | null;
   opaque?: string;
   userhash?: boolean;
   /** Refuses a valid request and says whether the nonce was the fault. */
@@ -49,7 +50,7 @@ export interface DigestServer {
 const HASHES: Record<string, string> = { "MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512-256" };
 
 export function createDigestServer(rules: Rules = {}): DigestServer {
-  const { username = "ada", password = "lovelace", realm = "engine", qop, opaque, userhash } = rules;
+  const { username = "ada", password = "lovelace", realm = "engine", qop = "auth", opaque, userhash } = rules;
   const seen: Seen[] = [];
   const nonces = new Map<string, Nonce>();
   return { fetch, seen, nonces, newNonce };
@@ -86,7 +87,7 @@ export function createDigestServer(rules: Rules = {}): DigestServer {
   function challenge(stale: boolean): Response {
     const nonce = newNonce();
     let value = `Digest realm="${realm}", nonce="${nonce}"`;
-    if (qop !== undefined) value += `, qop="${qop}"`;
+    if (qop !== null) value += `, qop="${qop}"`;
     if (rules.algorithm !== undefined) value += `, algorithm=${rules.algorithm}`;
     if (opaque !== undefined) value += `, opaque="${opaque}"`;
     if (userhash) value += `, userhash=true`;
@@ -113,7 +114,7 @@ export function createDigestServer(rules: Rules = {}): DigestServer {
     const name = userhash ? h(`${username}:${realm}`) : Buffer.from(username, "utf8").toString("latin1");
     if (credentials.username !== name || credentials.uri !== uri || credentials.realm !== realm) return "bare";
     if (credentials.response !== expected || credentials.opaque !== opaque) return "bare";
-    if (credentials.algorithm !== rules.algorithm || (qop === undefined) !== (credentials.qop === undefined)) {
+    if (credentials.algorithm !== rules.algorithm || (qop === null) !== (credentials.qop === undefined)) {
       return "bare";
     }
     const count = parseInt(nc ?? "0", 16);
@@ -122,6 +123,26 @@ export function createDigestServer(rules: Rules = {}): DigestServer {
     nonce.highest = Math.max(nonce.highest, count);
     return refused;
   }
+}
+
+/** Puts a Digest server behind node:http for as long as the work takes. */
+export async function servingDigest(
+  rules: Rules,
+  work: (server: DigestServer & { url: string; connections: () => number }) => Promise<void>,
+): Promise<void> {
+  const server = createDigestServer(rules);
+  await serving(async (request, response) => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const { method = "GET" } = request;
+    const answer = await server.fetch(`http://${request.headers.host}${request.url}`, {
+      method,
+      headers: Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]),
+      ...(method !== "GET" && method !== "HEAD" && { body: Buffer.concat(chunks) }),
+    });
+    response.writeHead(answer.status, Object.fromEntries(answer.headers));
+    response.end(new Uint8Array(await answer.arrayBuffer()));
+  }, (url, connections) => work({ ...server, url, connections }));
 }
 
 export function parseAuthorization(value: string): Record<string, string> {

@@ -6,6 +6,7 @@ import { createAtlasFetch } from "../lib/atlas_fetch.ts";
 import type { Fetch } from "../lib/digest/call.ts";
 import { paginate } from "../lib/paginate.ts";
 import { createFakeAtlas } from "../lib/testing.ts";
+import { createRecorder } from "./recorder.ts";
 import { reasonOf } from "./serving.ts";
 
 const ORIGIN = "https://cloud.mongodb.com";
@@ -15,16 +16,14 @@ interface Page {
   links?: unknown;
 }
 
-/** A fetch that notes the URLs it is asked for and answers them in order, as Atlas does. */
+/** Gives the pages in order, and keeps the URLs it is asked for. */
 function createPages(...pages: (Page | unknown[] | string | Response)[]) {
   const asked: string[] = [];
-  const fetch: Fetch = (input) => {
-    asked.push(String(input));
-    const page = pages[asked.length - 1] ?? "more pages were asked for than there are";
-    if (page instanceof Response) return Promise.resolve(page);
-    const response = new Response(typeof page === "string" ? page : JSON.stringify(page));
-    return Promise.resolve(Object.defineProperty(response, "url", { value: new URL(String(input), ORIGIN).href }));
-  };
+  const { fetch } = createRecorder(({ url }, number) => {
+    asked.push(url);
+    const page = pages[number - 1] ?? "more pages were asked for than there are";
+    return page instanceof Response ? page : new Response(typeof page === "string" ? page : JSON.stringify(page));
+  });
   return { fetch, asked };
 }
 
@@ -120,16 +119,12 @@ test("paginate() shows no password of a URL that it cannot fetch", async () => {
 });
 
 test("paginate() hands the init on for each page", async () => {
-  const seen: unknown[] = [];
-  const pages = createPages(page([1], `${ORIGIN}/?pageNum=2`), page([2]));
+  const pages = [page([1], `${ORIGIN}/?pageNum=2`), page([2])];
+  const { fetch, sent } = createRecorder(...pages.map((page) => () => Response.json(page)));
   const init = { version: "2024-08-05", headers: { "x-own": "1" } };
-  const fetch: Fetch = (input, given) => {
-    seen.push(given);
-    return pages.fetch(input, given);
-  };
   await all(paginate(fetch, "/x", init));
-  assert.deepEqual(seen, [init, init]);
-  assert.ok(seen.every((given) => given === init));
+  assert.equal(sent.length, 2);
+  assert.ok(sent.every((one) => one.init === init));
 });
 
 test("paginate() takes the query of next and no more, so credentials stay where they are", async () => {
@@ -150,14 +145,10 @@ test("paginate() takes the query of next and no more, so credentials stay where 
   }
 
   // The same with credentials: whatever is sent, it is sent to Atlas.
-  const sent: string[] = [];
-  const atlas: Fetch = (input) => {
-    sent.push(String(input));
-    return Promise.resolve(Response.json(page([1], sent.length === 1 ? foreign[0] : undefined)));
-  };
-  const atlasFetch = createAtlasFetch({ credentials: { publicKey: "a", privateKey: "b" }, fetch: atlas });
+  const { fetch, asked } = createPages(page([1], foreign[0]), page([2]));
+  const atlasFetch = createAtlasFetch({ credentials: { publicKey: "a", privateKey: "b" }, fetch });
   await all(paginate(atlasFetch, "/groups"));
-  assert.deepEqual(sent.map((url) => new URL(url).origin), [ORIGIN, ORIGIN]);
+  assert.deepEqual(asked.map((url) => new URL(url).origin), [ORIGIN, ORIGIN]);
 });
 
 test("paginate() ends with a next that was asked for before", async () => {
@@ -291,12 +282,8 @@ test("paginate() rejects as fetch does for a lost connection, also in the middle
 
 test("paginate() ends with a next that asks for the first page in other words", async () => {
   for (const next of ["http://h.example/x", "http://h.example/x?pageNum=1", "http://h.example/x?itemsPerPage=9"]) {
-    let asked = 0;
-    const page = () => {
-      asked++;
-      return Promise.resolve(Response.json({ results: [asked], links: [{ rel: "next", href: next }] }));
-    };
-    assert.deepEqual(await all(paginate(page, "/x")), [1], next);
+    const { fetch } = createPages(page([1], next), page([2]));
+    assert.deepEqual(await all(paginate(fetch, "/x")), [1], next);
   }
 });
 

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createDigestFetch } from "../lib/digest/digest_fetch.ts";
+import { ada, BASE, client } from "./digest_client.ts";
+import { createDigestServer, servingDigest } from "./digest_server.ts";
+
+function streamOf(...chunks: string[]): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      for (const chunk of chunks) controller.enqueue(new TextEncoder().encode(chunk));
+      controller.close();
+    },
+  });
+}
+
+test("createDigestFetch() sends a stream once, with a nonce asked for just before", async () => {
+  await servingDigest({ answer: ({ body }) => new Response(body) }, async ({ url, seen }) => {
+    const fetch = createDigestFetch(ada);
+    for (let call = 1; call <= 2; call++) {
+      const body = streamOf("a", "b", "c");
+      const response = await fetch(url, { method: "POST", body, headers: { "content-type": "text/x" } });
+      assert.equal(response.status, 200);
+      assert.equal(await response.text(), "abc");
+      assert.equal(seen.length, call * 2);
+    }
+    const requests = seen.map(({ method, body }) => [method, body]);
+    assert.deepEqual(requests, [["GET", ""], ["POST", "abc"], ["GET", ""], ["POST", "abc"]]);
+  });
+});
+
+test("createDigestFetch() takes an async iterable for a stream", async () => {
+  async function* chunks() {
+    yield new TextEncoder().encode("ab");
+    yield new TextEncoder().encode("c");
+  }
+  let sent: unknown;
+  const server = createDigestServer();
+  const fetch = client({
+    fetch: (input, init) => {
+      if (init?.body) sent = init.body;
+      return server.fetch(input, init?.body ? { ...init, body: "abc" } : init);
+    },
+  });
+  const body = chunks();
+  const init: object = { method: "POST", body };
+  assert.equal((await fetch(BASE, init)).status, 200);
+  assert.equal(sent, body);
+  assert.deepEqual(server.seen.map(({ method }) => method), ["GET", "POST"]);
+});
+
+test("createDigestFetch() takes what the server says of a stream as final", async () => {
+  const server = createDigestServer({ refuses: () => "stale" });
+  const fetch = client(server);
+  const response = await fetch(BASE, { method: "POST", body: streamOf("abc") });
+  assert.equal(response.status, 401);
+  assert.deepEqual(server.seen.map(({ body }) => body), ["", "abc"]);
+});
+
+test("createDigestFetch() signs a stream with the kept nonce if the GET is open, or leaves it unsigned", async () => {
+  const server = createDigestServer({
+    open: ({ uri, method }) => uri === "/open" && method === "GET" ? new Response("open") : undefined,
+  });
+  const fetch = client(server);
+  assert.equal((await fetch(`${BASE}/open`, { method: "POST", body: streamOf("abc") })).status, 401); // documented
+  await fetch(`${BASE}/other`);
+  const response = await fetch(`${BASE}/open`, { method: "POST", body: streamOf("abc") });
+  assert.equal(response.status, 200);
+  assert.equal(server.seen.at(-1)?.body, "abc");
+});
+
+test("createDigestFetch() signs a stream with the challenge that refused the one before, if the GET is open", async () => {
+  let dead = "";
+  const server = createDigestServer({
+    open: ({ uri, method }) => uri === "/open" && method === "GET" ? new Response("open") : undefined,
+    refuses: ({ value }) => value === dead ? "stale" : undefined,
+  });
+  const fetch = client(server);
+  const upload = () => fetch(`${BASE}/open`, { method: "POST", body: streamOf("abc") });
+  await fetch(`${BASE}/other`);
+  [dead = ""] = server.nonces.keys();
+  assert.equal((await upload()).status, 401);
+  const asked = server.seen.length;
+  assert.equal((await upload()).status, 200);
+  assert.deepEqual(server.seen.slice(asked).map(({ method, body }) => [method, body]), [["GET", ""], ["POST", "abc"]]);
+});
+
+test("createDigestFetch() refuses a stream where only auth-int is offered", async () => {
+  const server = createDigestServer({ qop: "auth-int" });
+  const fetch = client(server);
+  const error = /^TypeError: Cannot hash a stream.*auth-int/;
+  await assert.rejects(fetch(BASE, { method: "POST", body: streamOf("abc") }), error);
+  assert.deepEqual(server.seen.map(({ method }) => method), ["GET"]);
+});
+
+test("createDigestFetch() refuses a locked stream before anything is sent", async () => {
+  const server = createDigestServer();
+  const body = streamOf("abc");
+  body.getReader();
+  await assert.rejects(
+    client(server)(BASE, { method: "POST", body }),
+    /^TypeError: Cannot send the stream: it is locked/,
+  );
+  assert.equal(server.seen.length, 0);
+});
