@@ -1,4 +1,6 @@
-/** Clocks for tests: one that stands until it is told, and timers that are due at once. */
+/** Clocks for tests, so that none waits: time stands, is over at once, or jumps from timer to timer. */
+import assert from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
 
 /** Runs the work under a clock that stands, and moves when told. */
 export async function withClock(work: (clock: { now: number }) => Promise<void>): Promise<void> {
@@ -40,6 +42,38 @@ export async function withTimers(
   } finally {
     globalThis.setTimeout = originals.setTimeout;
     Math.random = originals.random;
+    Date.now = originals.now;
+  }
+}
+
+/** Runs the work under a clock that jumps to the next timer whenever a turn of the event loop is over. */
+export async function withJumpingClock(work: () => Promise<void>): Promise<void> {
+  const MAX_IDLE_TURNS = 10_000;
+  const originals = { setTimeout: globalThis.setTimeout, now: Date.now };
+  let now = Date.now();
+  let timers: { due: number; callback: () => void }[] = [];
+  Date.now = () => now;
+  Reflect.set(
+    globalThis,
+    "setTimeout",
+    (callback: () => void, ms = 0) => void timers.push({ due: now + ms, callback }),
+  );
+  try {
+    let isOver = false;
+    const done = work().finally(() => isOver = true);
+    for (let idle = 0; !isOver; idle++) {
+      assert.ok(idle < MAX_IDLE_TURNS, "It waits for something that is no timer");
+      await turn();
+      const next = timers.reduce((first, timer) => !first || timer.due < first.due ? timer : first, timers[0]);
+      if (!next) continue;
+      idle = 0;
+      timers = timers.filter((timer) => timer !== next);
+      now = Math.max(now, next.due);
+      next.callback();
+    }
+    await done;
+  } finally {
+    globalThis.setTimeout = originals.setTimeout;
     Date.now = originals.now;
   }
 }

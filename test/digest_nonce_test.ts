@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import type { Fetch } from "../lib/digest/call.ts";
 import { BASE, client, countsOf } from "./digest_client.ts";
 import { createDigestServer, type DigestServer, type Rules } from "./digest_server.ts";
+import { createGate } from "./gate.ts";
+import { createRandom } from "./random.ts";
 
 test("createDigestFetch() takes two requests for the first call and one for each after", async () => {
   const server = createDigestServer();
@@ -123,30 +126,31 @@ test("createDigestFetch() keeps the nonce over a 401 without a challenge: a role
 });
 
 test("createDigestFetch() offers a fresh challenge only after a request signed with it was accepted", async () => {
-  let release = () => {};
-  const held = new Promise<void>((resolve) => release = resolve);
+  const [reached, held] = [createGate(), createGate()];
   const server = createDigestServer({
     // Wants rising counts, as several servers do.
     refuses: ({ highest }, count) => count <= highest ? "bare" : undefined,
     answer: async ({ uri }) => {
-      if (uri === "/slow") await held;
+      reached.open();
+      if (uri === "/slow") await held.opened;
       return new Response("welcome");
     },
   });
   const fetch = client(server);
   const slow = fetch(`${BASE}/slow`);
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  await reached.opened;
   assert.equal((await fetch(`${BASE}/fast`)).status, 200); // must not borrow the slow one's nonce
-  release();
+  held.open();
   assert.equal((await slow).status, 200);
   assert.deepEqual(countsOf(server), [undefined, "00000001", undefined, "00000001"]);
 });
 
 test("createDigestFetch() fails no call where counts must rise and answers are reordered", async () => {
   const server = createDigestServer({ refuses: ({ highest }, count) => count <= highest ? "bare" : undefined });
+  const random = createRandom(1);
   const fetch = client({
     fetch: async (input, init) => {
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 6));
+      for (let turns = Math.floor(random() * 8); turns > 0; turns--) await turn();
       return await server.fetch(input, init);
     },
   });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { inspect } from "node:util";
 import { AtlasError } from "../lib/atlas_error.ts";
 import { createAtlasFetch } from "../lib/atlas_fetch.ts";
@@ -308,7 +309,7 @@ test("paginate() stops asking after break", async () => {
   const warm = atlas.requests.length;
   let items = 0;
   for await (const _project of paginate(atlasFetch, "/groups?itemsPerPage=10")) if (++items === 12) break;
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await turn();
   assert.equal(atlas.requests.length - warm, 2);
 });
 

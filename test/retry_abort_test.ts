@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { createRetryFetch } from "../lib/retry_fetch.ts";
+import { withTimers } from "./clock.ts";
 import { createRecorder } from "./recorder.ts";
 import { reasonOf, serving } from "./serving.ts";
 
@@ -14,30 +15,20 @@ const lost = () => Promise.reject(new TypeError("fetch failed", { cause: new Err
 
 test("createRetryFetch() ends its wait as soon as the signal aborts, and leaves no listener", async () => {
   for (const first of [answer(429, "30"), answer(503, "30"), lost]) {
-    await withRandom(1 - Number.EPSILON, async () => {
-      const { fetch, sent } = createRecorder(first);
-      const controller = new AbortController();
-      const reason = new Error("No longer needed");
+    const { fetch, sent } = createRecorder(first);
+    const controller = new AbortController();
+    const reason = new Error("No longer needed");
+    const abort = () => controller.abort(reason);
+    // The wait itself never ends.
+    await withTimers({ random: 0.5, due: abort }, async (waits) => {
       const call = createRetryFetch({ fetch })(PLACE, { signal: controller.signal });
-      const began = performance.now();
-      setTimeout(() => controller.abort(reason), 50);
       assert.equal(await reasonOf(call), reason);
-      assert.ok(performance.now() - began < 700);
+      assert.equal(waits.length, 1);
       assert.equal(sent.length, 1);
       assert.equal(getEventListeners(controller.signal, "abort").length, 0);
     });
   }
 });
-
-async function withRandom(random: number, work: () => Promise<void>): Promise<void> {
-  const original = Math.random;
-  Math.random = () => random;
-  try {
-    await work();
-  } finally {
-    Math.random = original;
-  }
-}
 
 test("createRetryFetch() leaves no listener on the signal of a call that is over", async () => {
   const { signal } = new AbortController();
@@ -58,19 +49,22 @@ test("createRetryFetch() sends nothing for a signal that is aborted already", as
 test("createRetryFetch() honours the signal of a Request", async () => {
   const { fetch } = createRecorder(answer(429, "30"));
   const controller = new AbortController();
-  const call = createRetryFetch({ fetch })(new Request(PLACE, { signal: controller.signal }));
-  setTimeout(() => controller.abort(), 20);
-  assert.equal((await reasonOf(call)).name, "AbortError");
+  await withTimers({ due: () => controller.abort() }, async () => {
+    const call = createRetryFetch({ fetch })(new Request(PLACE, { signal: controller.signal }));
+    assert.equal((await reasonOf(call)).name, "AbortError");
+  });
 });
 
 test("createRetryFetch() never repeats an aborted call, whatever the reason", async () => {
   const reasons = [new TypeError("Looks like the network"), new DOMException("Out of time", "TimeoutError")];
   for (const reason of reasons) {
     let requests = 0;
-    await serving(() => void requests++, async (url) => {
-      const controller = new AbortController();
+    const controller = new AbortController();
+    await serving(() => {
+      requests++;
+      controller.abort(reason); // while it waits for an answer
+    }, async (url) => {
       const call = createRetryFetch({ limit: 5, maxDelay: 1 })(url, { signal: controller.signal });
-      setTimeout(() => controller.abort(reason), 60);
       assert.equal(await reasonOf(call), reason);
       assert.equal(requests, 1);
     });
@@ -87,8 +81,13 @@ test("createRetryFetch() honours the signal while it reads a body that it drops"
   }, async (url) => {
     const controller = new AbortController();
     const reason = new Error("Enough");
-    const call = createRetryFetch()(url, { signal: controller.signal });
-    setTimeout(() => controller.abort(reason), 60);
+    const { fetch, sent } = createRecorder(async ({ init }) => {
+      const response = await globalThis.fetch(url, init);
+      setTimeout(() => controller.abort(reason)); // when the body is being read
+      return response;
+    });
+    const call = createRetryFetch({ fetch })(url, { signal: controller.signal });
     assert.equal(await reasonOf(call), reason);
+    assert.equal(sent.length, 1);
   });
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { RequestListener } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { createRetryFetch } from "../lib/retry_fetch.ts";
 import { createRecorder } from "./recorder.ts";
 import { reasonOf, serving } from "./serving.ts";
@@ -12,8 +13,6 @@ const answer = (status: number, retryAfter?: string) => () =>
   new Response("answer", { status, headers: retryAfter === undefined ? {} : { "Retry-After": retryAfter } });
 
 const lost = () => Promise.reject(new TypeError("fetch failed", { cause: new Error("socket hang up") }));
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 interface Received {
   body: string;
@@ -80,7 +79,7 @@ test("createRetryFetch() sends a caller's bytes as they were when it was called"
   await serving(refusingTwice(received), async (url) => {
     const body = new Uint8Array([97, 98, 99]);
     const call = createRetryFetch({ maxDelay: 2 })(url, { method: "PUT", body });
-    await sleep(1);
+    await turn();
     body.fill(120);
     await call;
     assert.deepEqual(received.map((request) => request.body), ["abc", "abc", "abc"]);

@@ -17,10 +17,3 @@ export function createDesk(
 export function minted(token: unknown, rest: Record<string, unknown> = { expires_in: 3600 }): Response {
   return Response.json({ access_token: token, token_type: "Bearer", ...rest });
 }
-
-/** A promise that waits to be told. */
-export function createGate(): { opened: Promise<void>; open: () => void } {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => open = resolve);
-  return { opened, open };
-}

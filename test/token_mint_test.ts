@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { inspect } from "node:util";
 import { createTokenSource } from "../lib/token_source.ts";
 import { withClock } from "./clock.ts";
-import { clientId, clientSecret, createDesk, createGate, minted, TOKEN_URL } from "./token_desk.ts";
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+import { createGate } from "./gate.ts";
+import { clientId, clientSecret, createDesk, minted, TOKEN_URL } from "./token_desk.ts";
 
 function basicOf(init: RequestInit | undefined): string {
   const [scheme, value] = (new Headers(init?.headers).get("authorization") ?? "").split(" ");
@@ -109,7 +109,7 @@ test("createTokenSource() has one mint in flight however many calls wait, and ke
   });
   const token = createTokenSource({ clientId, clientSecret, fetch: desk.fetch });
   const waiting = Promise.all(Array.from({ length: 100 }, () => token()));
-  await sleep(5);
+  await turn();
   gate.open();
   assert.deepEqual(new Set(await waiting), new Set(["t1"]));
   assert.equal(await token(), "t1");

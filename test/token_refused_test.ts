@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { inspect } from "node:util";
 import { AtlasError } from "../lib/atlas_error.ts";
 import { createTokenSource, type TokenSource, type TokenStore } from "../lib/token_source.ts";
+import { createGate } from "./gate.ts";
 import { reasonOf, serving } from "./serving.ts";
-import { clientId, clientSecret, createDesk, createGate, minted } from "./token_desk.ts";
+import { clientId, clientSecret, createDesk, minted } from "./token_desk.ts";
 
 async function refusalOf(token: TokenSource): Promise<AtlasError> {
   const error = await reasonOf(token());

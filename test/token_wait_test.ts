@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { createTokenSource } from "../lib/token_source.ts";
+import { createGate } from "./gate.ts";
 import { reasonOf } from "./serving.ts";
-import { clientId, clientSecret, createDesk, createGate, minted } from "./token_desk.ts";
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+import { clientId, clientSecret, createDesk, minted } from "./token_desk.ts";
 
 test("createTokenSource() lets one waiter go without failing the others, and leaves no listener", async () => {
   const gate = createGate();
@@ -18,13 +18,13 @@ test("createTokenSource() lets one waiter go without failing the others, and lea
   const reason = new Error("No longer needed");
   const leaving = token({ signal: first.signal });
   const staying = Promise.all([token({ signal: second.signal }), token()]);
-  await sleep(1);
+  await turn();
   first.abort(reason);
   assert.equal(await reasonOf(leaving), reason);
   assert.equal(getEventListeners(first.signal, "abort").length, 0); // though the mint goes on
   gate.open();
   assert.deepEqual(await staying, ["t1", "t1"]);
-  await sleep(1);
+  await turn();
   assert.equal(getEventListeners(second.signal, "abort").length, 0);
   assert.equal(desk.sent.length, 1);
 });
@@ -59,26 +59,27 @@ test("createTokenSource() leaves no listener on the signal of a failed mint", as
   const desk = createDesk(() => new Response(null, { status: 500 }));
   const { signal } = new AbortController();
   await reasonOf(createTokenSource({ clientId, clientSecret, fetch: desk.fetch })({ signal }));
-  await sleep(1);
+  await turn();
   assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
 test("createTokenSource() gives up a mint that hangs, and mints anew for the next call", async () => {
+  const { fetch, sent } = createDesk((number) => number === 1 ? new Promise(() => {}) : minted("t2"));
+  const token = createTokenSource({ clientId, clientSecret, fetch });
   const original = AbortSignal.timeout;
-  let mints = 0;
-  const source = createTokenSource({
-    clientId,
-    clientSecret,
-    fetch: () => ++mints === 1 ? new Promise(() => {}) : Promise.resolve(Response.json({ access_token: "t2" })),
-  });
+  const patience: number[] = [];
+  AbortSignal.timeout = (ms) => {
+    patience.push(ms);
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new DOMException("Out of time", "TimeoutError")));
+    return controller.signal;
+  };
   try {
-    AbortSignal.timeout = (ms) => original.call(AbortSignal, ms === 30_000 ? 50 : ms);
-    const keepsAlive = setTimeout(() => {}, 5000); // the timers of signals do not
-    await assert.rejects(source(), /^TypeError: Cannot get an access token: .* did not answer$/);
-    clearTimeout(keepsAlive);
-    assert.equal(await source(), "t2");
-    assert.equal(mints, 2);
+    await assert.rejects(token(), /^TypeError: Cannot get an access token: .* did not answer$/);
   } finally {
     AbortSignal.timeout = original;
   }
+  assert.deepEqual(patience, [30_000]);
+  assert.equal(await token(), "t2");
+  assert.equal(sent.length, 2);
 });

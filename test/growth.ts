@@ -1,0 +1,38 @@
+/** How the cost of some work grows with its size: by ratios, which a slow or busy machine does not change. */
+import assert from "node:assert/strict";
+
+/**
+ * Asserts that twice the size costs at most 2.5 times as much: in the median of five doublings, since one or the other
+ * makes the runtime ask for memory. At quadratic cost each of them is close to four times.
+ */
+export async function assertLinear(what: string, size: number, work: (size: number) => unknown): Promise<void> {
+  const MIN_RUNS = 3;
+  const MAX_RUNS = 6;
+  const sizes = [1, 2, 4, 8, 16, 32].map((factor) => factor * size);
+  // Of each size the fastest run counts, the one that was disturbed least.
+  const durations = sizes.map(() => Infinity);
+  for (let run = 1; run <= MAX_RUNS; run++) {
+    for (const [index, size] of sizes.entries()) {
+      durations[index] = Math.min(durations[index] ?? Infinity, await durationOf(() => work(size)));
+    }
+    if (run >= MIN_RUNS && medianGrowth(durations) <= 2.5) return;
+  }
+  assert.fail(`${what}: ${durations.map((ms) => ms.toFixed(3)).join(", ")} ms for ${sizes.join(", ")}`);
+}
+
+async function durationOf(work: () => unknown): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+/** From each duration to the next. */
+function medianGrowth([first = 0, ...rest]: readonly number[]): number {
+  let last = first;
+  const growths = rest.map((duration) => {
+    const growth = duration / last;
+    last = duration;
+    return growth;
+  });
+  return growths.sort((a, b) => a - b)[Math.floor(growths.length / 2)] ?? Infinity;
+}
