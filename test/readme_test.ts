@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -24,7 +24,7 @@ const snippets: Snippet[] = [...readme.matchAll(/^```ts( no-run)?\n(.*?)^```$/gm
   index,
 ) => ({
   name: `snippet_${index}.ts`,
-  code: `import "../readme_preload.ts";\n${local(code)}`,
+  code: local(code),
   runs: mark === undefined,
 }));
 
@@ -79,28 +79,35 @@ test("README's snippets pass the type check", async (t) => {
 });
 
 test("README's snippets run, and say what they say they do", async () => {
+  const running = snippets.filter(({ runs }) => runs);
   await withSnippets(async (folder) => {
-    for (const { name, code, runs } of snippets) {
-      if (!runs) continue;
-      // On Node as the tests themselves are run: through tsx, or with the types stripped.
-      const options = isDeno
-        ? ["run", "-A", "--no-check"]
-        : isBun
-        ? ["run"]
-        : process.execArgv.filter((it) => !it.startsWith("--test"));
-      const { stdout } = await run(process.execPath, [...options, join(folder, name)], {
-        cwd: folder,
-        env: {
-          ...process.env,
-          MONGODB_ATLAS_CLIENT_ID: "mdb_sa_id_65f1c0de0000000000000009",
-          MONGODB_ATLAS_CLIENT_SECRET: "mdb_sa_sk_secret",
-          GROUP_ID: "65f1c0de0000000000000002",
-          HOST_NAME: "cluster0-shard-00-00.example.net",
-        },
-      });
+    // All in one process, each behind a line with its name.
+    const program = ['import "../readme_preload.ts";', ...running.map(({ name }) => `await run("${name}");`)];
+    program.push("async function run(name: string) {", 'console.log("---", name);', "await import(`./${name}`);", "}");
+    await writeFile(join(folder, "all.ts"), program.join("\n"));
+    // On Node as the tests themselves are run: through tsx, or with the types stripped.
+    const options = isDeno
+      ? ["run", "-A", "--no-check"]
+      : isBun
+      ? ["run"]
+      : process.execArgv.filter((it) => !it.startsWith("--test"));
+    const { stdout } = await run(process.execPath, [...options, join(folder, "all.ts")], {
+      cwd: folder,
+      env: {
+        ...process.env,
+        MONGODB_ATLAS_CLIENT_ID: "mdb_sa_id_65f1c0de0000000000000009",
+        MONGODB_ATLAS_CLIENT_SECRET: "mdb_sa_sk_secret",
+        GROUP_ID: "65f1c0de0000000000000002",
+        HOST_NAME: "cluster0-shard-00-00.example.net",
+      },
+    });
+    const [, ...outputs] = stdout.split(/^--- .*\n/m);
+    assert.equal(outputs.length, running.length);
+    for (const [index, { name, code }] of running.entries()) {
+      const output = outputs[index] ?? "";
       const [, expected] = /console\.log\(.*\); \/\/ ([\d ]+):/.exec(code) ?? [];
-      if (expected !== undefined) assert.equal(stdout.trim(), expected, basename(name));
-      else assert.equal(stdout !== "", code.includes("console.log("), `${name} prints`);
+      if (expected !== undefined) assert.equal(output.trim(), expected, name);
+      else assert.equal(output !== "", code.includes("console.log("), `${name} prints`);
     }
     assert.equal((await readFile(join(folder, "mongodb.gz"))).subarray(0, 2).toString("hex"), "1f8b");
     assert.match(await readFile(join(folder, ".atlas-token"), "utf8"), /\{"http\S+ mdb_sa_id_\w+":"\{\\"token/);
