@@ -225,9 +225,8 @@ test("AtlasError stays linear in hostile bodies", async () => {
     ["bearer token ", ";", ""],
     ["<title>", " ", "<"],
   ];
-  // The longest are 80,000 characters of three bytes: still below the 256 KiB that are read.
   for (const [before, part, after] of [...repeated.map((part) => ["", part, ""] as const), ...surrounded]) {
-    await assertLinear(JSON.stringify(before + part), 2500, async (length) => {
+    await assertLinear(JSON.stringify(before + part), async (length) => {
       const text = before + part.repeat(length / part.length) + after;
       await errorOf(answer(text, { status: 500 }));
       for (const errorCode of ["IP_ADDRESS_NOT_ON_ACCESS_LIST", "X"]) {

@@ -129,7 +129,7 @@ test("parseChallenges() stays linear in hostile input", async () => {
   for (const before of ["", "Digest ", 'Digest a="', "Digest a"]) {
     for (const unit of units) {
       const header = (length: number) => before + unit.repeat(length / unit.length);
-      await assertLinear(JSON.stringify(before + unit), 3000, (length) => parseChallenges(header(length)));
+      await assertLinear(JSON.stringify(before + unit), (length) => parseChallenges(header(length)));
     }
   }
 });

@@ -4,16 +4,14 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import type { FileReport } from "./run_reporter.ts";
 
 const parts = process.argv.slice(2);
-const names = (await readdir("test")).filter((name) => name.endsWith("_test.ts"));
-const chosen = names.filter((name) => parts.length === 0 || parts.some((part) => name.includes(part)));
-const files = await Promise.all(chosen.map(async (name) => ({ path: `test/${name}`, ...await stat(`test/${name}`) })));
-/** The longest at first, lest one process be left with it at the end. */
-const queue = files.sort((one, other) => other.size - one.size).map(({ path }) => path);
+const queue = (await readdir("test")).sort()
+  .filter((name) => name.endsWith("_test.ts") && (parts.length === 0 || parts.some((part) => name.includes(part))))
+  .map((name) => `test/${name}`);
 const reports: FileReport[] = [];
 const failures: string[] = [];
 
@@ -24,8 +22,7 @@ async function runProcess(): Promise<void> {
   const child = spawn(process.execPath, [...process.execArgv, ...options], { stdio: [...stdio] });
   let running = handOut(child);
   child.on("message", (report: FileReport) => {
-    reports.push(report);
-    print(report);
+    take(report);
     running = handOut(child);
   });
   const [code] = await once(child, "close");
@@ -40,11 +37,13 @@ function handOut(child: ChildProcess): string | undefined {
   return file;
 }
 
-function print({ file, passed, failed, skipped, seconds }: FileReport): void {
+function take(report: FileReport): void {
+  const { file, passed, failed, skipped, seconds } = report;
+  reports.push(report);
   failures.push(...failed.map((failure) => `${file}: ${failure}`));
   if (passed + failed.length + skipped.length === 0) failures.push(`${file} has no test`);
-  const counts = [`${passed} passed`, failed.length && `${failed.length} failed`];
-  console.log(`${file.padEnd(36)} ${seconds.toFixed(1).padStart(4)} s  ${counts.filter(Boolean).join(", ")}`);
+  const counts = failed.length > 0 ? `${passed} passed, ${failed.length} failed` : `${passed} passed`;
+  console.log(`${file.padEnd(36)} ${seconds.toFixed(1).padStart(4)} s  ${counts}`);
 }
 
 await Promise.all(Array.from({ length: Math.min(availableParallelism(), queue.length) }, runProcess));

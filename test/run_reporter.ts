@@ -20,19 +20,21 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
   let began = 0; // seconds since this process started
   let [passed, failed, skipped]: [number, string[], string[]] = [0, [], []];
   for await (const { type, data } of events) {
-    if (type === "test:pass" && typeof data.skip === "string") skipped.push(data.skip);
-    else if (type === "test:pass" && data.skip) failed.push(`${data.name}\nIt is skipped without a reason`);
-    else if (type === "test:pass" && !data.name.endsWith(LAST_TEST)) passed++;
-    else if (type === "test:fail") failed.push(`${data.name}\n${inspect(data.details.error.cause)}`);
-    // What a test has left running, told when all is over.
-    else if (type === "test:diagnostic" && /^(Error|Warning): /.test(data.message)) yield `\n${data.message}\n`;
+    // What a test left running has failed when the test was over.
+    if (type === "test:diagnostic" && /^(Error|Warning): /.test(data.message)) yield `\n${data.message}\n`;
+    if (type !== "test:pass" && type !== "test:fail") continue;
 
-    if ((type === "test:pass" || type === "test:fail") && data.name.endsWith(LAST_TEST)) {
-      const now = performance.now() / 1000;
-      const file = data.name.slice(0, -LAST_TEST.length);
-      process.send?.({ file, passed, failed, skipped, seconds: now - began } satisfies FileReport);
-      began = now;
-      [passed, failed, skipped] = [0, [], []];
-    }
+    const isLast = data.name.endsWith(LAST_TEST);
+    if (type === "test:fail") failed.push(`${data.name}\n${inspect(data.details.error.cause)}`);
+    else if (typeof data.skip === "string") skipped.push(data.skip);
+    else if (data.skip) failed.push(`${data.name}\nIt is skipped without a reason`);
+    else if (!isLast) passed++;
+    if (!isLast) continue;
+
+    const now = performance.now() / 1000;
+    const file = data.name.slice(0, -LAST_TEST.length);
+    process.send?.({ file, passed, failed, skipped, seconds: now - began } satisfies FileReport);
+    began = now;
+    [passed, failed, skipped] = [0, [], []];
   }
 }
