@@ -4,17 +4,9 @@ import { inspect } from "node:util";
 import { createDigestFetch } from "../lib/digest/digest_fetch.ts";
 import { ada, BASE, client } from "./digest_client.ts";
 import { createDigestServer } from "./digest_server.ts";
+import { streamOf } from "./stream.ts";
 
 const isBun = "Bun" in globalThis;
-
-function streamOf(...chunks: string[]): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    start(controller) {
-      for (const chunk of chunks) controller.enqueue(new TextEncoder().encode(chunk));
-      controller.close();
-    },
-  });
-}
 
 test("createDigestFetch() reads the body of a Request into memory and uses it up, as fetch does", async () => {
   const server = createDigestServer();

@@ -1,6 +1,6 @@
 /** The client under test, with the credentials that the Digest server of the tests takes. */
-import { createDigestFetch } from "../lib/digest/digest_fetch.ts";
 import type { Fetch } from "../lib/digest/call.ts";
+import { createDigestFetch } from "../lib/digest/digest_fetch.ts";
 import type { DigestServer } from "./digest_server.ts";
 
 /** For requests that no network sees. */

@@ -5,15 +5,7 @@ import { createDigestFetch } from "../lib/digest/digest_fetch.ts";
 import { ada, BASE, client } from "./digest_client.ts";
 import { createDigestServer, type Rules, servingDigest } from "./digest_server.ts";
 import { serving } from "./serving.ts";
-
-function streamOf(...chunks: string[]): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    start(controller) {
-      for (const chunk of chunks) controller.enqueue(new TextEncoder().encode(chunk));
-      controller.close();
-    },
-  });
-}
+import { streamOf } from "./stream.ts";
 
 test("createDigestFetch() signs each redirect on the same origin for its own URI", async () => {
   const server = createDigestServer({

@@ -3,15 +3,7 @@ import { test } from "node:test";
 import { createDigestFetch } from "../lib/digest/digest_fetch.ts";
 import { ada, BASE, client } from "./digest_client.ts";
 import { createDigestServer, servingDigest } from "./digest_server.ts";
-
-function streamOf(...chunks: string[]): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    start(controller) {
-      for (const chunk of chunks) controller.enqueue(new TextEncoder().encode(chunk));
-      controller.close();
-    },
-  });
-}
+import { streamOf } from "./stream.ts";
 
 test("createDigestFetch() sends a stream once, with a nonce asked for just before", async () => {
   await servingDigest({ answer: ({ body }) => new Response(body) }, async ({ url, seen }) => {

@@ -4,14 +4,8 @@ import { test } from "node:test";
 import { createRetryFetch } from "../lib/retry_fetch.ts";
 import { withTimers } from "./clock.ts";
 import { createRecorder } from "./recorder.ts";
+import { answer, lost, PLACE } from "./retry_answers.ts";
 import { reasonOf, serving } from "./serving.ts";
-
-const PLACE = "https://cloud.mongodb.com/api/atlas/v2/groups";
-
-const answer = (status: number, retryAfter?: string) => () =>
-  new Response("answer", { status, headers: retryAfter === undefined ? {} : { "Retry-After": retryAfter } });
-
-const lost = () => Promise.reject(new TypeError("fetch failed", { cause: new Error("socket hang up") }));
 
 test("createRetryFetch() ends its wait as soon as the signal aborts, and leaves no listener", async () => {
   for (const first of [answer(429, "30"), answer(503, "30"), lost]) {

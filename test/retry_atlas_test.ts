@@ -4,10 +4,8 @@ import { createAtlasFetch } from "../lib/atlas_fetch.ts";
 import type { Fetch } from "../lib/digest/call.ts";
 import { createFakeAtlas } from "../lib/testing.ts";
 import { withJumpingClock, withTimers } from "./clock.ts";
+import { answer } from "./retry_answers.ts";
 import { reasonOf } from "./serving.ts";
-
-const answer = (status: number, retryAfter?: string) => () =>
-  new Response("answer", { status, headers: retryAfter === undefined ? {} : { "Retry-After": retryAfter } });
 
 /** The counts of nonces that were sent, by nonce; the challenges asked for without a signature left out. */
 function countsOf(requests: readonly Request[]): Map<string, number[]> {

@@ -5,14 +5,8 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { createRetryFetch } from "../lib/retry_fetch.ts";
 import { createRecorder } from "./recorder.ts";
+import { answer, lost, PLACE } from "./retry_answers.ts";
 import { reasonOf, serving } from "./serving.ts";
-
-const PLACE = "https://cloud.mongodb.com/api/atlas/v2/groups";
-
-const answer = (status: number, retryAfter?: string) => () =>
-  new Response("answer", { status, headers: retryAfter === undefined ? {} : { "Retry-After": retryAfter } });
-
-const lost = () => Promise.reject(new TypeError("fetch failed", { cause: new Error("socket hang up") }));
 
 interface Received {
   body: string;

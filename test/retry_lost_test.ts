@@ -6,14 +6,8 @@ import { createDigestFetch } from "../lib/digest/mod.ts";
 import { createRetryFetch } from "../lib/retry_fetch.ts";
 import { withTimers } from "./clock.ts";
 import { type Answer, challenged, createRecorder } from "./recorder.ts";
+import { answer, lost, PLACE } from "./retry_answers.ts";
 import { reasonOf, serving } from "./serving.ts";
-
-const PLACE = "https://cloud.mongodb.com/api/atlas/v2/groups";
-
-const answer = (status: number, retryAfter?: string) => () =>
-  new Response("answer", { status, headers: retryAfter === undefined ? {} : { "Retry-After": retryAfter } });
-
-const lost = () => Promise.reject(new TypeError("fetch failed", { cause: new Error("socket hang up") }));
 
 const patient = { timeout: 60_000 }; // Bun gives a test 5 s
 

@@ -6,12 +6,8 @@ import type { Fetch } from "../lib/digest/call.ts";
 import { createRetryFetch } from "../lib/retry_fetch.ts";
 import { withTimers } from "./clock.ts";
 import { createRecorder } from "./recorder.ts";
+import { answer, PLACE } from "./retry_answers.ts";
 import { serving } from "./serving.ts";
-
-const PLACE = "https://cloud.mongodb.com/api/atlas/v2/groups";
-
-const answer = (status: number, retryAfter?: string) => () =>
-  new Response("answer", { status, headers: retryAfter === undefined ? {} : { "Retry-After": retryAfter } });
 
 test("createRetryFetch() repeats a 429 for every method, and 500, 502, 503, 504 for GET and HEAD only", async () => {
   const statuses = [200, 204, 301, 304, 400, 401, 403, 404, 407, 408, 409, 410, 425, 429, 500, 501, 502, 503, 504, 505];

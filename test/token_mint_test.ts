@@ -99,8 +99,6 @@ test("createTokenSource() looks the global fetch up at each mint", async () => {
   }
 });
 
-// One mint ----------------------------------------------------------------------------------------------
-
 test("createTokenSource() has one mint in flight however many calls wait, and keeps its token", async () => {
   const gate = createGate();
   const desk = createDesk(async (count) => {

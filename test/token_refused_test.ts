@@ -133,8 +133,6 @@ test("createTokenSource() names the host that did not answer, with the runtime's
   });
 });
 
-// Refused tokens ----------------------------------------------------------------------------------------------
-
 test("createTokenSource() replaces a refused token once for all who had it", async () => {
   const desk = createDesk();
   const token = createTokenSource({ clientId, clientSecret, fetch: desk.fetch });
