@@ -1,6 +1,7 @@
 /** Clocks for tests, so that none waits: time stands, is over at once, or jumps from timer to timer. */
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
+import { createRandom } from "./random.ts";
 
 /** Runs the work under a clock that stands, and moves when told. */
 export async function withClock(work: (clock: { now: number }) => Promise<void>): Promise<void> {
@@ -46,34 +47,36 @@ export async function withTimers(
   }
 }
 
-/** Runs the work under a clock that jumps to the next timer whenever a turn of the event loop is over. */
+/**
+ * Runs the work under a clock that jumps to the next timer whenever a turn of the event loop is over, with the same
+ * random numbers each time.
+ */
 export async function withJumpingClock(work: () => Promise<void>): Promise<void> {
   const MAX_IDLE_TURNS = 10_000;
-  const originals = { setTimeout: globalThis.setTimeout, now: Date.now };
+  const originals = { setTimeout: globalThis.setTimeout, random: Math.random, now: Date.now };
   let now = Date.now();
-  let timers: { due: number; callback: () => void }[] = [];
+  const timers: { due: number; callback: () => void }[] = [];
+  const setTimer = (callback: () => void, ms = 0) => void timers.push({ due: now + ms, callback });
+  Reflect.set(globalThis, "setTimeout", setTimer);
+  Math.random = createRandom(1);
   Date.now = () => now;
-  Reflect.set(
-    globalThis,
-    "setTimeout",
-    (callback: () => void, ms = 0) => void timers.push({ due: now + ms, callback }),
-  );
   try {
     let isOver = false;
     const done = work().finally(() => isOver = true);
+    done.catch(() => {}); // until it is awaited
     for (let idle = 0; !isOver; idle++) {
       assert.ok(idle < MAX_IDLE_TURNS, "It waits for something that is no timer");
       await turn();
-      const next = timers.reduce((first, timer) => !first || timer.due < first.due ? timer : first, timers[0]);
+      const next = timers.sort((one, other) => one.due - other.due).shift();
       if (!next) continue;
       idle = 0;
-      timers = timers.filter((timer) => timer !== next);
       now = Math.max(now, next.due);
       next.callback();
     }
     await done;
   } finally {
     globalThis.setTimeout = originals.setTimeout;
+    Math.random = originals.random;
     Date.now = originals.now;
   }
 }
