@@ -8,7 +8,8 @@ import type { Fetch } from "../lib/digest/call.ts";
 import { createDigestFetch } from "../lib/digest/mod.ts";
 import { createRetryFetch } from "../lib/retry_fetch.ts";
 import { createFakeAtlas } from "../lib/testing.ts";
-import { askForDigest, bodyOf, createRecorder, type Sent } from "./recorder.ts";
+import type { TokenSource } from "../lib/token_source.ts";
+import { type Answer, askForDigest, bodyOf, challenged, createRecorder, type Sent } from "./recorder.ts";
 import { serving } from "./serving.ts";
 
 const PLACE = "https://digest.example/a";
@@ -56,6 +57,28 @@ test("createDigestFetch() and createRetryFetch() send each try as the first one,
     assert.deepEqual(bodies, ["<a>", "<a>"]);
   }
 });
+
+const renewable: TokenSource = ({ refused } = {}) => Promise.resolve(refused === undefined ? "t1" : "t2");
+const unsigned: Answer = () => challenged();
+const busy: Answer = () => new Response(null, { status: 429, headers: { "retry-after": "0" } });
+const tryingTwice: [name: string, refusal: Answer, layer: (fetch: Fetch) => Fetch][] = [
+  ["createDigestFetch", unsigned, (fetch) => createDigestFetch({ ...person, fetch })],
+  ["createBearerFetch", unsigned, (fetch) => createBearerFetch({ token: renewable, fetch })],
+  ["createRetryFetch", busy, (fetch) => createRetryFetch({ maxDelay: 1, fetch })],
+];
+for (const [name, refusal, layer] of tryingTwice) {
+  test(`${name}() sends the caller's headers with each try, whatever a fetch made of them`, async () => {
+    const { fetch, sent } = createRecorder(refusal, () => new Response("ok"));
+    const spoiling: Fetch = (input, init) => {
+      const response = fetch(input, init);
+      assert.ok(init?.headers instanceof Headers);
+      init.headers.set("accept", "spoilt");
+      return response;
+    };
+    assert.equal((await layer(spoiling)(PLACE, { headers: { accept: "text/plain" } })).status, 200);
+    assert.deepEqual(sent.map(({ headers }) => headers.get("accept")), ["text/plain", "text/plain"]);
+  });
+}
 
 test("createDigestFetch(), createBearerFetch() and createRetryFetch() follow a 307 with each body that can be sent again", async () => {
   const form = new FormData();
