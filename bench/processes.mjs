@@ -1,113 +1,122 @@
-/** The children of a run: the server and one worker a client. Each is ended by its own handle. */
-import { fork, spawn } from "node:child_process";
+/** Who takes part and on which runtimes, processes of them, and what laps of new processes tell. */
+import { spawn, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const TASK_LIMIT_MS = 120_000;
-const children = new Set();
+export const here = fileURLToPath(new URL(".", import.meta.url));
+export const credentials = { username: "benchkey", password: "0ad5ed61-b06c-4d49-89b1-38f1bc35a6b8" };
 
-function keep(child) {
-  children.add(child);
-  child.on("exit", () => children.delete(child));
-  return child;
+const PYTHON = "/usr/bin/python3"; // Debian's, which has the package; another may come first in PATH
+const PATIENCE_MS = 300_000;
+
+/** `library` is what a user installs, `uses` what is imported of it; `id` is the client in client.mjs. */
+const CLIENTS = [
+  { id: "fetch", name: "fetch", isEverywhere: true },
+  { id: "floor", name: "the least Digest can do", isEverywhere: true },
+  { id: "digest", name: "atlas-fetch/digest", library: "atlas-fetch", uses: "createDigestFetch", isEverywhere: true },
+  { id: "atlas", name: "atlas-fetch", library: "atlas-fetch", uses: "createAtlasFetch", isEverywhere: true },
+  { id: "digest-fetch", library: "digest-fetch", uses: "default" },
+  { id: "urllib", library: "urllib", uses: "request" },
+  { id: "mongodb-atlas-api-client", library: "mongodb-atlas-api-client", uses: "default" },
+  { id: "axios-digest-auth", library: "@mhoc/axios-digest-auth", uses: "default" },
+  { id: "curl", name: "curl (command)", program: ["curl", "--version"] },
+  { id: "requests", name: "requests (Python)", program: [PYTHON, "-c", "import requests as r; print(r.__version__)"] },
+];
+
+/** What test/interop has installed. What is missing is skipped, and this says so. */
+export function findRuntimes() {
+  const modules = join(here, "../test/interop/node_modules");
+  // Deno finds packages as npm has installed them here, not as deno.json says.
+  const denoOptions = ["run", "--allow-all", "--no-config", "--node-modules-dir=manual", "--no-check"];
+  const runtimes = [
+    { name: "Node 20", command: [join(modules, "node20/bin/node")], isNode: true },
+    { name: "Node 26", command: [join(modules, "node26/bin/node")], isNode: true },
+    { name: "Deno", command: [join(modules, "deno/deno"), ...denoOptions] },
+    { name: "Bun", command: [join(modules, ".bin/bun")] },
+  ].map((runtime) => ({ ...runtime, version: versionOf(runtime.command[0], "--version") }));
+  const found = runtimes.filter(isInstalled);
+  if (found.some(({ isNode }) => isNode)) return found;
+  return [{ name: "Node", command: [process.execPath], isNode: true, version: process.versions.node }, ...found];
 }
 
-export function endAll() {
-  for (const child of children) child.kill("SIGKILL");
+/** Each with its version, and the runtimes that it is asked on. */
+export function findClients(runtimes) {
+  const nodes = runtimes.filter(({ isNode }) => isNode);
+  return CLIENTS.map(({ library, program, name = library, ...client }) => {
+    const manifest = library && readFileSync(join(here, "node_modules", library, "package.json"), "utf8");
+    const version = program ? versionOf(...program) : manifest && JSON.parse(manifest).version;
+    const hosts = client.isEverywhere ? runtimes : program ? [nodes[0]] : nodes;
+    return { ...client, name, library, version, hosts, isProgram: program !== undefined };
+  }).filter((client) => !client.isProgram || isInstalled(client));
 }
 
-export function here(name) {
-  return fileURLToPath(new URL(name, import.meta.url));
+export function commandOf({ id }, runtime) {
+  return id === "requests" ? [PYTHON, join(here, "client.py")] : [...runtime.command, join(here, "client.mjs"), id];
 }
 
-/** The server: `listen(options)` -> { url, counts(), close() }. */
-export function startServer(credentials) {
-  const child = keep(fork(here("server.mjs"), { stdio: "inherit" }));
-  const waiting = new Map();
-  let lastId = 0;
-  child.on("message", ({ id, result, error }) => {
-    const { resolve, reject } = waiting.get(id);
-    waiting.delete(id);
-    if (error === undefined) resolve(result);
-    else reject(new Error(`The server failed: ${error}`));
-  });
-  child.on("exit", () => {
-    for (const { reject } of waiting.values()) {
-      reject(new Error("The server process ended"));
-    }
-  });
-  function ask(message) {
-    const id = ++lastId;
-    return new Promise((resolve, reject) => {
-      waiting.set(id, { resolve, reject });
-      child.send({ id, ...message });
-    });
-  }
+function isInstalled({ name, version }) {
+  if (version === undefined) console.error(`${name} is skipped: CONTRIBUTING.md says how to install it`);
+  return version !== undefined;
+}
+
+function versionOf(program, ...args) {
+  const { status, stdout } = spawnSync(program, args, { encoding: "utf8" });
+  return status === 0 ? /\d[\d.]*/.exec(stdout)[0] : undefined;
+}
+
+/** It ends when its stdin does, so that none is left behind. */
+function start([program, ...args]) {
+  return spawn(program, args, { cwd: here, stdio: ["pipe", "pipe", "inherit"], timeout: PATIENCE_MS });
+}
+
+/** A process that carries out tasks, one at a time: `ask({ task, ... })` gives the result. */
+export function startWorker(command) {
+  const child = start(command);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
-    async listen(options) {
-      const port = await ask({ task: "listen", options: { ...options, ...credentials } });
-      return {
-        url: `http://127.0.0.1:${port}/api/atlas/v2/groups`,
-        counts: () => ask({ task: "counts", port }),
-        close: () => ask({ task: "close", port }),
-      };
-    },
-    end() {
-      if (child.connected) child.disconnect(); // a server that has ended must not hide why the run fails
-    },
-  };
-}
-
-/** A worker: `ask({ task, ... })` -> the task's result. One task at a time. */
-export function startWorker([command, ...args]) {
-  const child = keep(spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] }));
-  const lines = createInterface({ input: child.stdout })
-    [Symbol.asyncIterator]();
-  return {
-    async ask(message) {
-      child.stdin.write(`${JSON.stringify(message)}\n`);
-      const timer = setTimeout(() => child.kill("SIGKILL"), TASK_LIMIT_MS);
+    async ask(task) {
+      child.stdin.write(`${JSON.stringify(task)}\n`);
       const { value, done } = await lines.next();
-      clearTimeout(timer);
-      if (done) {
-        throw new Error(`${args.join(" ")} ended in the task ${message.task}`);
-      }
-      const { result, error } = JSON.parse(value);
-      if (error !== undefined) {
-        throw new Error(`${args.join(" ")} failed: ${error}`);
-      }
-      return result;
+      if (done) throw new Error(`${command.join(" ")} ended in ${JSON.stringify(task)}`);
+      return JSON.parse(value);
     },
     end: () => child.stdin.end(),
   };
 }
 
-/** One process from its start to its end: its time in ms and the JSON that it printed. */
-export function runOnce([command, ...args]) {
-  const start = performance.now();
-  const child = keep(spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] }));
-  const timer = setTimeout(() => child.kill("SIGKILL"), TASK_LIMIT_MS);
+/** One process from its start to its end: its time in ms, and the JSON that it printed. */
+export async function runOnce(command) {
+  const begun = performance.now();
+  const child = start(command);
+  const ended = new Promise((resolve, reject) => child.once("error", reject).once("close", resolve));
   let text = "";
   child.stdout.on("data", (chunk) => text += chunk);
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", () => {
-      const ms = performance.now() - start;
-      clearTimeout(timer);
-      try {
-        resolve({ ms, ...JSON.parse(text) });
-      } catch {
-        reject(new Error(`${args.join(" ")} printed no result`));
-      }
-    });
-  });
+  if (await ended !== 0) throw new Error(`${command.join(" ")} failed`);
+  return { ms: performance.now() - begun, ...JSON.parse(text) };
 }
 
-for (const signal of ["SIGINT", "SIGTERM"]) {
-  process.once(signal, () => {
-    endAll();
-    process.exit(1);
-  });
+/** In an order that is new each time, so that nobody always follows the same one. */
+export function shuffled(list) {
+  const places = list.map((one) => ({ one, place: Math.random() }));
+  return places.sort((a, b) => a.place - b.place).map(({ one }) => one);
 }
-process.once("exit", endAll);
+
+export function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+export function median(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
+}
+
+/** Of the mean of the laps; 0 where there is but one. */
+export function standardError(laps) {
+  const average = mean(laps);
+  const squares = laps.map((value) => (value - average) ** 2);
+  return laps.length > 1 ? Math.sqrt(mean(squares) / (laps.length - 1)) : 0;
+}

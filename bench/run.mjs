@@ -1,92 +1,75 @@
 /**
- * npm start: measures everything, prints what it must show, writes results.json, the plots and README's tables.
- * `--quick` (or BENCH_ROUNDS=n) takes fewer rounds, and a quick run writes nothing but results/quick.json, which Git
- * does not keep: counts are exact in it, times are not worth showing. So does a run of some sections (`--only=`).
+ * `npm run bench`: counts, then times, and writes both to README.md. `node run.mjs counts`, `times` or `inside` does a
+ * part; `npm run bench:quick` does all in two minutes and writes nothing, since its times are not worth it.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
+import { join } from "node:path";
 import process from "node:process";
-import { installOurs } from "./install_ours.mjs";
-import { measureAgeing } from "./measure/ageing.mjs";
-import { measureBodies } from "./measure/bodies.mjs";
-import { measureColdStart, measureFirstCall } from "./measure/first_call.mjs";
-import { measureLatency } from "./measure/latency.mjs";
-import { measureRoundTrips } from "./measure/round_trips.mjs";
-import { measureSize } from "./measure/size.mjs";
-import { measureSpeed } from "./measure/speed.mjs";
-import { findClients } from "./peers.mjs";
-import { here, startServer } from "./processes.mjs";
-import { writeReport } from "./report.mjs";
-import { judge } from "./targets.mjs";
+import { count } from "./counts.mjs";
+import { measureInside } from "./inside.mjs";
+import { findRuntimes, here } from "./processes.mjs";
+import { time } from "./times.mjs";
 
 const quick = process.argv.includes("--quick");
-const only = process.argv.find((argument) => argument.startsWith("--only="))
-  ?.slice(7).split(",");
-const fewer = process.env.BENCH_ROUNDS ?? (quick ? "2" : undefined);
-if (fewer !== undefined && !(Number.isInteger(Number(fewer)) && Number(fewer) >= 2)) {
-  throw new RangeError(`Cannot run BENCH_ROUNDS=${fewer}: it must be at least 2`);
-}
+const parts = process.argv.slice(2).filter((argument) => argument !== "--quick");
+const begun = performance.now();
+const say = (text) => console.error(`${((performance.now() - begun) / 1000).toFixed(0).padStart(5)} s  ${text}`);
 
-const credentials = { username: "benchkey", password: "0ad5ed61-b06c-4d49-89b1-38f1bc35a6b8" };
-
-/** As many rounds as a quarter of an hour holds; "fetch again" tells what noise they leave. */
-const sections = {
-  size: { measure: measureSize },
-  roundTrips: { measure: measureRoundTrips },
-  bodies: { measure: measureBodies },
-  ageing: { measure: measureAgeing },
-  latency: { measure: measureLatency, rounds: 18 },
-  firstCall: { measure: measureFirstCall, rounds: 90 },
-  coldStart: { measure: measureColdStart, rounds: 72 },
-  speed: { measure: measureSpeed, rounds: 240 },
-};
+const SECTIONS = { counts: count, times: time, inside: measureInside };
 
 installOurs();
-const clients = findClients();
-const server = startServer(credentials);
-const results = {
-  quick,
-  machine: `Node ${process.version} on ${os.type()} ${os.arch()}, ${os.cpus().length} cores`,
-  clients: clients.map(({ id, name, version, ours }) => ({ id, name, version, ours })),
-};
-const begun = performance.now();
-try {
-  for (const [name, { measure, rounds: enough }] of Object.entries(sections)) {
-    if (only !== undefined && !only.includes(name)) continue;
-    const say = (text) => process.stderr.write(`${elapsed().padStart(6)} ${name}: ${text}\n`);
-    say("begins");
-    const rounds = fewer === undefined ? enough : Number(fewer);
-    results[name] = rounded(await measure({ server, clients, rounds, quick, credentials, say }));
+const runtimes = findRuntimes();
+for (const [section, measure] of Object.entries(SECTIONS)) {
+  if (parts.length > 0 && !parts.includes(section)) continue;
+  say(section);
+  const { tables, plot } = await measure({ runtimes, quick, say });
+  for (const [name, rows] of Object.entries(tables)) console.log(`\n${name}\n\n${table(rows)}`);
+  if (!quick) publish(section, Object.values(tables).map(table));
+  if (plot && !quick) writeFileSync(join(here, "round_trips.svg"), plot);
+}
+say("done");
+
+/** Packs atlas-fetch and installs the tarball here: what is measured is what npm would publish. */
+function installOurs() {
+  const folder = mkdtempSync(join(os.tmpdir(), "atlas-fetch-"));
+  const npm = (cwd, ...args) => execFileSync("npm", [...args, "--silent"], { cwd, stdio: ["ignore", 2, 2] });
+  try {
+    npm(join(here, ".."), "pack", "--pack-destination", folder);
+    npm(here, "install", "--no-save", "--ignore-scripts", join(folder, readdirSync(folder)[0]));
+  } finally {
+    rmSync(folder, { recursive: true });
   }
-} finally {
-  server.end();
-}
-results.targets = judge(results);
-results.minutes = rounded((performance.now() - begun) / 60_000);
-
-for (const { client, what, target, measured, pass, exact } of results.targets) {
-  const verdict = quick && !exact ? "----" : pass ? "pass" : "MISS"; // a quick run's times say nothing
-  console.log(`${verdict}  ${client}: ${what}: ${measured} (target: ${target})`);
-}
-if (results.targets.some(({ pass, exact }) => exact && !pass)) process.exitCode = 1;
-if (quick || only !== undefined) {
-  mkdirSync(here("results"), { recursive: true });
-  writeFileSync(here("results/quick.json"), `${JSON.stringify(results, null, 2)}\n`);
-} else {
-  writeFileSync(here("results.json"), `${JSON.stringify(results, null, 2)}\n`);
-  writeReport(results);
 }
 
-function elapsed() {
-  return `${((performance.now() - begun) / 1000).toFixed(0)} s`;
+/** Writes the date and the tables of a section in place of those that README.md has between its markers. */
+function publish(section, tables) {
+  const readme = readFileSync(join(here, "README.md"), "utf8");
+  const from = readme.indexOf(`<!-- ${section} -->`);
+  const to = readme.indexOf("<!-- end -->", from);
+  let placed = 0;
+  const written = readme.slice(from, to).replace(/^Run on.*$/m, stamp())
+    .replace(/(^\|.*\n)+/gm, () => `${tables[placed++]}\n`);
+  if (placed !== tables.length) throw new Error(`README.md has ${placed} tables of ${section}`);
+  writeFileSync(join(here, "README.md"), readme.slice(0, from) + written + readme.slice(to));
 }
 
-/** Four digits say all that a run can know, and keep results.json readable. */
-function rounded(value) {
-  if (typeof value === "number") {
-    return Number.isInteger(value) ? value : Number(value.toPrecision(4));
-  }
-  if (Array.isArray(value)) return value.map(rounded);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, rounded(part)]));
+function stamp() {
+  const versions = runtimes.map(({ name, version }) => `${name.split(" ")[0]} ${version}`).join(", ");
+  const [{ model }, ...others] = os.cpus();
+  return `Run on ${new Date().toISOString().slice(0, 10)}, ${1 + others.length} cores ${
+    model.slice(0, 30)
+  }: ${versions}.`;
+}
+
+/** As `deno fmt` pads it: names to the left, numbers to the right. */
+function table(rows) {
+  const widths = rows[0].map((_, column) => Math.max(3, ...rows.map((cells) => cells[column].length)));
+  const line = (cells) => `| ${cells.join(" | ")} |`;
+  const padded = (cells) =>
+    line(cells.map((cell, column) => column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])));
+  const rule = widths.map((width, column) => column === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`);
+  const [head, ...body] = rows;
+  return [padded(head), line(rule), ...body.map(padded)].join("\n");
 }

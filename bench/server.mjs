@@ -1,23 +1,18 @@
 /**
- * The one server process. Told over the IPC channel to open and close listeners, each with a rule and delays of
- * its own, on a free port of 127.0.0.1; and asked what a listener has counted since it was last asked.
- *
- * A listener's `twin` is "digest" (asks for credentials), "equal" (asks for none, but spends on each request what
- * the check of a Digest request costs) or "open" (asks for none and spends nothing).
+ * The server that every client calls, with a Digest check of its own (RFC 7616, MD5, qop=auth): no client is its own
+ * judge, and it shares no line with any. It counts requests, connections and bytes.
  */
 import { Buffer } from "node:buffer";
+import { createHash, randomBytes } from "node:crypto";
 import http from "node:http";
-import net from "node:net";
-import process from "node:process";
-import { createVerifier } from "./verifier.mjs";
+import { credentials } from "./processes.mjs";
 
 const PATH = "/api/atlas/v2/groups";
+const REALM = "MMS Public API"; // the words of Atlas's own challenge
+const NONCES_KEPT = 1000; // a client uses one or two of them
 
-const PROJECT_LIST = Buffer.from(JSON.stringify({
-  links: [{
-    rel: "self",
-    href: "https://cloud.mongodb.com/api/atlas/v2/groups",
-  }],
+const PROJECTS = Buffer.from(JSON.stringify({
+  links: [{ rel: "self", href: `https://cloud.mongodb.com${PATH}` }],
   results: ["one", "two", "three"].map((name) => ({
     id: "32b6e34b3d91647abb20e7b8",
     orgId: "32b6e34b3d91647abb20e7b9",
@@ -27,153 +22,140 @@ const PROJECT_LIST = Buffer.from(JSON.stringify({
   })),
   totalCount: 3,
 }));
+const UNAUTHORIZED = Buffer.from('{"error":401,"detail":"You are not authorized for this resource."}');
 
-const UNAUTHORIZED = Buffer.from(JSON.stringify({
-  error: 401,
-  reason: "Unauthorized",
-  detail: "You are not authorized for this resource.",
-  errorCode: "UNEXPECTED_ERROR",
-}));
+/**
+ * What a server may demand of a nonce, asked once the hash is right: "ok", "stale" (401 with stale=true) or "refused"
+ * (401 with stale=false). A nonce is { made (ms), used (a Set of counts), last (the last count) }.
+ */
+const RULES = {
+  reusable: once,
+  rising: ({ last }, count) => count > last ? "ok" : "refused",
+  // Jetty's DigestAuthenticator: 60 s, counts below 1024, each once and in any order.
+  jetty: (nonce, count, now) => now - nonce.made > 60_000 || count >= 1024 ? "stale" : once(nonce, count),
+  stale50: (nonce, count) => nonce.used.size >= 50 ? "stale" : once(nonce, count),
+  nextnonce: ({ used }) => used.size > 0 ? "stale" : "ok",
+  onetime: ({ used }) => used.size > 0 ? "stale" : "ok",
+};
 
-const listeners = new Map(); // port -> { server, counts, sockets }
-
-/** A small seeded generator, so that two clients meet the same reordering. */
-function createRandom(seed) {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
+function once({ used }, count) {
+  return used.has(count) ? "refused" : "ok";
 }
 
-function noCounts() {
-  return {
-    requests: 0,
-    unauthorized: 0,
-    connections: 0,
-    bytesIn: 0,
-    bodyBytes: 0,
-    answeredBodyBytes: 0, // body bytes of the requests that were let in
-  };
-}
-
-function listen(options) {
-  const { twin, rule, latency = 0, reorder = 0, setUp = 0, username, password } = options;
-  const verifier = createVerifier({ rule, username, password });
-  const example = verifier.exampleAuthorization("GET", PATH);
-  const random = createRandom(1);
-  const listener = { counts: noCounts(), sockets: new Map() };
+/**
+ * A server on a free port of 127.0.0.1.
+ *
+ * @param options.rule One of RULES
+ * @param options.isOpen It asks for no credentials, but spends on each request what the check of one costs
+ * @param options.latency Before each answer, in ms
+ * @param options.setUp Before the first answer on a connection, in ms more: what TCP and TLS take over a long way
+ */
+export async function startServer({ rule = "reusable", isOpen = false, latency = 0, setUp = 0 }) {
+  const { verify, makeNonce, example } = createVerifier(RULES[rule], credentials);
+  const sockets = new Set();
+  const greeted = new WeakSet();
+  let counts = { requests: 0, connections: 0, acceptedBytes: 0 };
+  let bytesBefore = 0;
 
   function answer(request, response, bodyBytes) {
-    const { counts } = listener;
-    counts.bodyBytes += bodyBytes;
-    let verdict = "ok";
-    if (twin === "digest") {
-      verdict = verifier.verify(request.headers.authorization, request.method, request.url);
-    } else if (twin === "equal") {
-      verifier.verify(example, "GET", PATH);
-    }
-    const headers = ["Content-Type", "application/json"];
-    let body = PROJECT_LIST;
-    if (verdict !== "ok") {
-      counts.unauthorized++;
-      headers.push("WWW-Authenticate", verifier.challenge(verdict === "stale"));
-      body = UNAUTHORIZED;
-    } else {
-      counts.answeredBodyBytes += bodyBytes;
-      if (twin === "digest" && rule === "nextnonce") {
-        headers.push("Authentication-Info", verifier.authenticationInfo());
-      }
-    }
-    headers.push("Content-Length", String(body.length));
-    const delay = latency + (reorder > 0 ? random() * reorder : 0);
-    const send = () => response.writeHead(verdict === "ok" ? 200 : 401, headers).end(body);
+    const { method, url, headers: { authorization }, socket } = request;
+    const verdict = isOpen ? verify(example, "GET", PATH) : verify(authorization, method, url);
+    const isAccepted = isOpen || verdict === "ok";
+    if (isAccepted) counts.acceptedBytes += bodyBytes;
+    const body = isAccepted ? PROJECTS : UNAUTHORIZED;
+    const headers = ["Content-Type", "application/json", "Content-Length", String(body.length)];
+    if (!isAccepted) {
+      const challenge = `realm="${REALM}", domain="", nonce="${makeNonce()}", algorithm=MD5, qop="auth"`;
+      headers.push("WWW-Authenticate", `Digest ${challenge}, stale=${verdict === "stale"}`);
+    } else if (rule === "nextnonce") headers.push("Authentication-Info", `nextnonce="${makeNonce()}"`);
+    const delay = greeted.has(socket) ? latency : latency + setUp;
+    greeted.add(socket);
+    const send = () => response.writeHead(isAccepted ? 200 : 401, headers).end(body);
     if (delay > 0) setTimeout(send, delay);
     else send();
   }
 
-  const server = http.createServer((request, response) => {
-    listener.counts.requests++;
-    if (!("content-length" in request.headers) && !("transfer-encoding" in request.headers)) {
-      answer(request, response, 0);
-      return;
-    }
-    // A body is read to its end before the answer, also before a 401: what was sent is then exact.
+  const server = http.createServer(async (request, response) => {
+    counts.requests++;
+    const hasBody = "content-length" in request.headers || "transfer-encoding" in request.headers;
     let bodyBytes = 0;
-    request.on("data", (chunk) => bodyBytes += chunk.length);
-    request.on("end", () => answer(request, response, bodyBytes));
+    // A body is read to its end before the answer, also before a 401: what was sent is then exact.
+    if (hasBody) {
+      for await (const chunk of request) bodyBytes += chunk.length;
+    }
+    answer(request, response, bodyBytes);
   });
-  server.keepAliveTimeout = 120_000; // longer than any pause between two slices of one client
+  server.keepAliveTimeout = 120_000; // longer than any pause between two turns of a client
+  server.on("connection", (socket) => {
+    counts.connections++;
+    sockets.add(socket);
+  });
+  await new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
 
-  // The set-up delay stands for TCP and TLS over a long way: nothing of a connection is read before it has passed.
-  const front = net.createServer(
-    { noDelay: true, pauseOnConnect: setUp > 0 },
-    (socket) => {
-      listener.counts.connections++;
-      listener.sockets.set(socket, 0);
-      socket.on("close", () => {
-        listener.counts.bytesIn += newBytes(listener, socket);
-        listener.sockets.delete(socket);
-      });
-      socket.on("error", () => socket.destroy());
-      if (setUp === 0) {
-        server.emit("connection", socket);
-        return;
-      }
-      setTimeout(() => {
-        socket.resume();
-        server.emit("connection", socket);
-      }, setUp);
+  return {
+    url: `http://127.0.0.1:${server.address().port}${PATH}`,
+    /** What was counted since it was last asked. */
+    takeCounts() {
+      const bytes = [...sockets].reduce((sum, { bytesRead }) => sum + bytesRead, 0);
+      const taken = { ...counts, bytes: bytes - bytesBefore };
+      counts = { requests: 0, connections: 0, acceptedBytes: 0 };
+      bytesBefore = bytes;
+      return taken;
     },
-  );
-  listener.close = () => {
-    front.close();
-    for (const socket of listener.sockets.keys()) socket.destroy();
+    close() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
   };
-  return new Promise((resolve, reject) => {
-    front.once("error", reject);
-    front.listen(0, "127.0.0.1", () => {
-      const { port } = front.address();
-      listeners.set(port, listener);
-      resolve(port);
-    });
-  });
 }
 
-/** Bytes that this socket has received since it was last asked. */
-function newBytes(listener, socket) {
-  const before = listener.sockets.get(socket) ?? 0;
-  listener.sockets.set(socket, socket.bytesRead);
-  return socket.bytesRead - before;
-}
+function createVerifier(judge, { username, password }) {
+  const nonces = new Map();
+  const ha1 = md5(`${username}:${REALM}:${password}`);
 
-function takeCounts(port) {
-  const listener = listeners.get(port);
-  for (const socket of listener.sockets.keys()) {
-    listener.counts.bytesIn += newBytes(listener, socket);
+  function makeNonce() {
+    const value = randomBytes(24).toString("base64"); // 32 characters without padding, as Atlas's
+    nonces.set(value, { made: performance.now(), used: new Set(), last: 0 });
+    if (nonces.size > NONCES_KEPT) nonces.delete(nonces.keys().next().value);
+    return value;
   }
-  const { counts } = listener;
-  listener.counts = noCounts();
-  return counts;
-}
 
-function close(port) {
-  listeners.get(port)?.close();
-  listeners.delete(port);
-}
-
-async function carryOut({ task, port, options }) {
-  if (task === "listen") return await listen(options);
-  if (task === "counts") return takeCounts(port);
-  if (task === "close") return close(port);
-  throw new TypeError(`Cannot carry out an unknown task: ${task}`);
-}
-
-process.on("message", async (message) => {
-  try {
-    process.send({ id: message.id, result: await carryOut(message) });
-  } catch (error) {
-    process.send({ id: message.id, error: String(error) });
+  function verify(header, method, target) {
+    if (!header?.startsWith("Digest ")) return "refused";
+    const given = parseAuthorization(header);
+    const isForThis = given.uri === target && given.realm === REALM && given.username === username;
+    const isWellFormed = given.qop === "auth" && /^[0-9a-f]{8}$/i.test(given.nc) && Boolean(given.cnonce);
+    if (!isForThis || !isWellFormed || given.response !== responseTo(given, method)) return "refused";
+    const nonce = nonces.get(given.nonce);
+    if (nonce === undefined) return "stale";
+    const count = Number.parseInt(given.nc, 16);
+    const verdict = count < 1 ? "refused" : judge(nonce, count, performance.now());
+    if (verdict === "ok") {
+      nonce.used.add(count);
+      nonce.last = count;
+    }
+    return verdict;
   }
-});
-process.on("disconnect", () => process.exit(0));
+
+  function responseTo({ nonce, nc, cnonce, uri }, method) {
+    return md5(`${ha1}:${nonce}:${nc}:${cnonce}:auth:${md5(`${method}:${uri}`)}`);
+  }
+
+  // A value that verify() goes through to its end.
+  const given = { nonce: makeNonce(), nc: "00000001", cnonce: "0a4f113b0a4f113b", uri: PATH };
+  const example = `Digest username="${username}", realm="${REALM}", nonce="${given.nonce}", uri="${PATH}", ` +
+    `algorithm=MD5, response="${responseTo(given, "GET")}", qop=auth, nc=${given.nc}, cnonce="${given.cnonce}"`;
+  return { verify, makeNonce, example };
+}
+
+function parseAuthorization(header) {
+  const params = {};
+  for (const [, name, quoted, token] of header.matchAll(/(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/g)) {
+    params[name.toLowerCase()] = quoted === undefined ? token : quoted.replace(/\\(.)/g, "$1");
+  }
+  return params;
+}
+
+function md5(text) {
+  return createHash("md5").update(text).digest("hex");
+}
