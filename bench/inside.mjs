@@ -125,7 +125,8 @@ function tableOf(runtimes, taken) {
     name === "floor" ? "the floor, in us" : name,
     ...taken.map((laps) => {
       const values = laps.map((lap) => name === "floor" ? lap.floor : lap[name] / lap.floor);
-      const text = `${mean(values).toFixed(2)} ± ${standardError(values).toFixed(2)}`;
+      const error = laps.length > 1 ? ` ± ${standardError(values).toFixed(2)}` : "";
+      const text = mean(values).toFixed(2) + error;
       return mean(values) > AIMS[name] ? `**${text}**` : text;
     }),
   ]);

@@ -114,9 +114,9 @@ export function median(values) {
   return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
 }
 
-/** Of the mean of the laps; 0 where there is but one. */
+/** Of the mean of the laps; NaN where there is but one. */
 export function standardError(laps) {
   const average = mean(laps);
   const squares = laps.map((value) => (value - average) ** 2);
-  return laps.length > 1 ? Math.sqrt(mean(squares) / (laps.length - 1)) : 0;
+  return Math.sqrt(mean(squares) / (laps.length - 1));
 }

@@ -136,8 +136,10 @@ function tableOf(clients, laps, runtimes, heads) {
     const text = own.length === 0 ? "" : mean(own).toFixed(2);
     return isMiss(id, measure, own, lapsOf("floor", measure, runtime)) ? `**${text}**` : text;
   }
-  const error = (measure, runtime) =>
-    Math.max(...rows.map(({ id }) => standardError(lapsOf(id, measure, runtime)))).toFixed(2);
+  function error(measure, runtime) {
+    const errors = rows.map(({ id }) => standardError(lapsOf(id, measure, runtime))).filter((value) => value >= 0);
+    return errors.length === 0 ? "" : Math.max(...errors).toFixed(2);
+  }
   const cells = (text) =>
     columns.map(({ measures, runtime }) => {
       const [first, second] = measures.map((measure) => text(measure, runtime));
