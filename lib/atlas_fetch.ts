@@ -166,7 +166,7 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
       if (typeof body === "string" && !headers.has("content-type")) headers.set("content-type", "application/json");
       return send(call);
     });
-    return await enter(typeof input === "object" ? input : resolve(input, origin), init);
+    return await enter(typeof input === "object" && input ? input : resolve(input, origin), init);
   };
 }
 
@@ -207,9 +207,9 @@ function mediaType(version: string, format = "json"): string {
   const isVersion = /^(\d{4}-\d\d-\d\d(\.upcoming)?|preview)$/.test(version);
   const isFormat = /^(json|csv|gzip)$/.test(format);
   if (isVersion && isFormat) return `application/vnd.atlas.${version}+${format}`;
+  const asked = JSON.stringify(`${version}+${format}`);
   throw new TypeError(
-    `Cannot ask for ${JSON.stringify(`${version}+${format}`)}: give a version as YYYY-MM-DD, YYYY-MM-DD.upcoming or ` +
-      '"preview", a format as json, csv or gzip',
+    `Cannot ask for ${asked}: give a version as YYYY-MM-DD or "preview", a format as json, csv or gzip`,
   );
 }
 

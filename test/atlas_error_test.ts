@@ -13,7 +13,7 @@ test("ensureOk() passes a good response on as it is, unread", async () => {
 });
 
 test("ensureOk() makes an AtlasError of every other status", async () => {
-  for (const status of [300, 302, 304, 400, 401, 404, 409, 500, 503, 599]) {
+  for (const status of [300, 302, 304, 400, 403, 404, 409, 500, 503, 599]) {
     const error = await errorOf(answer(null, { status }));
     assert.equal(error.status, status);
     assert.equal(error.message, `${status} at /api/atlas/v2/groups`);

@@ -12,6 +12,7 @@ test("atlasFetch() asks for a versioned type below /api/atlas/v2 only", async ()
     ["/api/atlas/v2?a=b", {}, VERSIONED],
     [`${ORIGIN}/api/atlas/v2/groups`, {}, VERSIONED],
     ["/groups", { version: "2024-08-05" }, "application/vnd.atlas.2024-08-05+json"],
+    ["/groups", { version: "2027-03-12.upcoming" }, "application/vnd.atlas.2027-03-12.upcoming+json"],
     ["/groups", { version: "preview" }, "application/vnd.atlas.preview+json"],
     ["/groups", { version: undefined, format: undefined }, VERSIONED],
     ["/logs/mongodb.gz", { format: "gzip" }, "application/vnd.atlas.2025-03-12+gzip"],
@@ -43,7 +44,19 @@ test("createAtlasFetch() takes a version for all calls, and refuses what is none
     "application/vnd.atlas.2024-05-30+json",
   ]);
   for (
-    const version of ["", "2", "2025-3-12", "v2", "2025-03-12\n", " 2025-03-12", "2025-03-12+json", "2025-03-12,*/*"]
+    const version of [
+      "",
+      "2",
+      "2025-3-12",
+      "v2",
+      "2025-03-12\n",
+      " 2025-03-12",
+      "2025-03-12+json",
+      "2025-03-12,*/*",
+      "latest",
+      ".upcoming",
+      "2025-03-12upcoming",
+    ]
   ) {
     const asked = JSON.stringify(`${version}+json`);
     const message = `Cannot ask for ${asked}: give a version as YYYY-MM-DD or "preview", a format as json, csv or gzip`;

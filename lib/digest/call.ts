@@ -40,9 +40,7 @@ export function door(send: Send): Fetch {
     try {
       throwIfAborted(call.signal);
       if (body !== null) call.body = await readBody(body, call);
-      const response = await send(call);
-      if (response.status === 401) cancel(body);
-      return response;
+      return await send(call);
     } catch (error) {
       if (call.signal?.aborted) cancel(body);
       throwIfAborted(call.signal);
@@ -150,8 +148,8 @@ export function isStream(body: unknown): body is Stream {
   return Symbol.asyncIterator in Object(body);
 }
 
-/** Cancels a stream that was not sent, as fetch does: others are locked. */
-function cancel(body: unknown): void {
+/** Cancels a stream that will not be sent, as fetch does. */
+export function cancel(body: unknown): void {
   if (body instanceof ReadableStream && !body.locked) body.cancel().catch(() => {});
 }
 

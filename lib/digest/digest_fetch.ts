@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { assertCredential, createSigner, type Signer } from "./authorization.ts";
-import { type Call, copy, discard, door, type Fetch, isGetOrHead, isStream, type Send } from "./call.ts";
+import { type Call, cancel, copy, discard, door, type Fetch, isGetOrHead, isStream, type Send } from "./call.ts";
 import { parseUrl, unsigned, wire } from "./call.ts";
 import { type DigestChallenge, findDigestChallenge, parseChallenges } from "./challenge.ts";
 import { connectionFailure } from "./connection.ts";
@@ -97,7 +97,10 @@ export function digest(username: string, password: string, send: Send): Send {
       );
       const answer = await send(question);
       const challenge = challengeOf(answer);
-      if (answer.status === 401 && !challenge) return answer;
+      if (answer.status === 401 && !challenge) {
+        cancel(body);
+        return answer;
+      }
       if (challenge) session = open(challenge, state);
       await discard(answer, call);
       sent++;
