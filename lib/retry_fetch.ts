@@ -113,7 +113,8 @@ export function retry({ limit = 2, maxDelay = 60_000 }: RetryOptions, send: Send
 /** In the runtime's words, without the URL that Deno puts before them. */
 function reasonOf(error: unknown): string {
   const { message, code } = tellingError(error);
-  return /(?<=client error \(\w+\): ).+|^[^.]+/.exec(String(message))?.[0] ?? String(code);
+  const words = String(message).replace(/^.*client error \(\w+\): |\..*/gs, "");
+  return words || String(code);
 }
 
 /** `Retry-After` in ms from now (RFC 9110 section 10.2.3); NaN if it cannot be read. */

@@ -6,7 +6,9 @@ import { createBearerFetch } from "../lib/bearer_fetch.ts";
 import type { Fetch } from "../lib/digest/call.ts";
 import { createFakeAtlas } from "../lib/testing.ts";
 import type { TokenSource } from "../lib/token_source.ts";
+import { withTimers } from "./clock.ts";
 import { bodyOf, createRecorder, type Sent } from "./recorder.ts";
+import { lost } from "./retry_answers.ts";
 import { serving } from "./serving.ts";
 
 const URL_OF_GROUPS = "https://cloud.mongodb.com/api/atlas/v2/groups";
@@ -337,14 +339,29 @@ test("createAtlasFetch() does not try a refused mint again", async () => {
   await assert.rejects(atlasFetch("/groups"), { name: "AtlasError", status: 429, code: "RATE_LIMITED" });
   assert.deepEqual(pathsOf(fake.requests), ["oauth/token"]);
 
-  const down = createRecorder(() => Promise.reject(new TypeError("fetch failed")));
-  const options = { credentials: serviceAccount, retry: { limit: 5, maxDelay: 1 } };
-  const unreachable = createAtlasFetch({ ...options, fetch: down.fetch });
-  await assert.rejects(unreachable("/groups", { method: "POST", body: "{}" }), {
-    name: "TypeError",
-    message: "Cannot get an access token: cloud.mongodb.com did not answer",
-  });
-  assert.equal(down.sent.length, 1);
+  // Nor one whose connection was lost for good: the source has tried it three times by itself.
+  for (const method of ["GET", "POST"]) {
+    await withTimers({}, async () => {
+      const down = createRecorder(lost);
+      const options = { credentials: serviceAccount, retry: { limit: 5, maxDelay: 1 } };
+      const unreachable = createAtlasFetch({ ...options, fetch: down.fetch });
+      await assert.rejects(unreachable("/groups", { method }), {
+        name: "TypeError",
+        message: "Cannot get an access token: cloud.mongodb.com did not answer",
+      });
+      assert.equal(down.sent.length, 3);
+    });
+  }
+});
+
+test("createBearerFetch() says what is missing when it is made", () => {
+  const nothing: { token: () => Promise<string> } = JSON.parse("{}");
+  assert.throws(
+    () => createBearerFetch(nothing),
+    /^TypeError: Cannot authenticate: token is missing, or is no function$/,
+  );
+  const none: Parameters<typeof createBearerFetch> = JSON.parse("[null]");
+  assert.throws(() => createBearerFetch(...none), /^TypeError: Cannot authenticate: token is missing/);
 });
 
 test("createBearerFetch() refuses a token that is no string", async () => {

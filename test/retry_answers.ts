@@ -4,5 +4,9 @@ export const PLACE = "https://cloud.mongodb.com/api/atlas/v2/groups";
 export const answer = (status: number, retryAfter?: string) => (): Response =>
   new Response("answer", { status, headers: retryAfter === undefined ? {} : { "Retry-After": retryAfter } });
 
-export const lost = (): Promise<never> =>
-  Promise.reject(new TypeError("fetch failed", { cause: new Error("socket hang up") }));
+/** As Node's fetch rejects. */
+export function connectionError(code: string, message: string = code): TypeError {
+  return new TypeError("fetch failed", { cause: Object.assign(new Error(message), { code }) });
+}
+
+export const lost = (): Promise<never> => Promise.reject(connectionError("UND_ERR_SOCKET", "other side closed"));

@@ -50,9 +50,15 @@ test("createAtlasFetch() tries once with retry: false", async () => {
     assert.equal((await atlasFetch("/groups", { method })).status, status);
     assert.equal([...countsOf(fake.requests).values()].flat().length, 1);
   }
-  const fake = createFakeAtlas({ answers: [Response.error()] });
-  const atlasFetch = createAtlasFetch({ credentials: fake.credentials, fetch: fake, retry: false });
-  await assert.rejects(atlasFetch("/groups"), TypeError);
+  // Digest itself sends a GET once more whose connection is lost.
+  for (const [method, requests] of [["GET", 2], ["POST", 1]] as const) {
+    const fake = createFakeAtlas({ answers: [Response.error(), Response.error(), Response.error()] });
+    const atlasFetch = createAtlasFetch({ credentials: fake.credentials, fetch: fake, retry: false });
+    await assert.rejects(atlasFetch("/groups", { method }), TypeError);
+    assert.deepEqual([...countsOf(fake.requests).values()], [
+      Array.from({ length: requests }, (_, index) => index + 1),
+    ]);
+  }
 });
 
 test("createAtlasFetch() does not repeat its own refusals", async () => {

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
+import { runInNewContext } from "node:vm";
 import type { Fetch } from "../lib/digest/call.ts";
 import { createDigestFetch } from "../lib/digest/mod.ts";
 import { createRetryFetch } from "../lib/retry_fetch.ts";
 import { withTimers } from "./clock.ts";
 import { type Answer, challenged, createRecorder } from "./recorder.ts";
-import { answer, lost, PLACE } from "./retry_answers.ts";
+import { answer, connectionError, lost, PLACE } from "./retry_answers.ts";
 import { reasonOf, serving } from "./serving.ts";
 
 const patient = { timeout: 60_000 }; // Bun gives a test 5 s
@@ -34,7 +35,7 @@ test("createRetryFetch() repeats a lost connection for GET and HEAD only", async
   }
 });
 
-test("createRetryFetch() does not repeat a redirect that it is to refuse", async () => {
+test("createRetryFetch() does not repeat a redirect that fetch is not to follow, or call it a lost connection", async () => {
   for (const method of ["GET", "POST"]) {
     let requests = 0;
     await serving((_request, response) => {
@@ -43,51 +44,159 @@ test("createRetryFetch() does not repeat a redirect that it is to refuse", async
     }, async (url) => {
       const error = await reasonOf(createRetryFetch()(url, { method, redirect: "error" }));
       assert.ok(error instanceof TypeError);
-      assert.equal(/^Connection lost: POST .* may have been executed/.test(error.message), method === "POST");
+      assert.doesNotMatch(error.message, /lost|executed/);
       assert.equal(requests, 1);
     });
   }
 });
 
-test("createRetryFetch() rejects as fetch does for a connection that is lost for good", async () => {
+test("createRetryFetch() rejects with fetch's own error for a GET that is lost for good", async () => {
   for (const limit of [0, 2]) {
     let requests = 0;
     await serving((request) => {
       requests++;
       request.socket.destroy();
     }, async (url) => {
-      const error = await reasonOf(createRetryFetch({ limit, maxDelay: 2 })(url));
-      assert.ok(error instanceof TypeError);
-      assert.ok(error.cause instanceof Error, inspect(error));
-      assert.doesNotMatch(error.message, /executed/);
+      const thrown: unknown[] = [];
+      const watching: Fetch = async (input, init) => {
+        return await globalThis.fetch(input, init).catch((error) => {
+          thrown.push(error);
+          throw error;
+        });
+      };
+      const error = await reasonOf(createRetryFetch({ limit, maxDelay: 2, fetch: watching })(url));
+      assert.equal(error, thrown.at(-1));
       assert.equal(requests, limit + 1);
+      assert.equal(thrown.length, limit + 1);
     });
   }
 });
 
-test("createRetryFetch() gives the runtime's error as cause, also where that has none itself", async () => {
-  const withCause = new TypeError("fetch failed", { cause: new Error("ECONNRESET") });
-  const bare = new TypeError("The socket was closed");
-  for (const [thrown, cause] of [[withCause, withCause.cause], [bare, bare]] as const) {
-    const retryFetch = createRetryFetch({ limit: 0, fetch: () => Promise.reject(thrown) });
-    const get = await reasonOf(retryFetch(PLACE));
-    assert.equal(get.cause, cause);
-    assert.ok(get.message.includes(thrown.message));
-    const post = await reasonOf(retryFetch(PLACE, { method: "POST" }));
-    assert.equal(post.cause, cause);
+test("createRetryFetch() says in one line that a POST may have been executed, and why it was lost", async () => {
+  const bun = "The socket connection was closed unexpectedly. For more information, pass `verbose: true`";
+  const deno =
+    "error sending request from 127.0.0.1:1 for https://h.example/p?key=hunter2 (127.0.0.1:2): client error " +
+    "(SendRequest): connection closed before message completed";
+  const cases: [error: TypeError, why: string][] = [
+    [connectionError("UND_ERR_SOCKET", "other side closed"), "other side closed"],
+    [connectionError("ECONNRESET", "read ECONNRESET"), "read ECONNRESET"],
+    [connectionError("EPIPE", ""), "EPIPE"],
+    [Object.assign(new TypeError(bun), { code: "ECONNRESET" }), "The socket connection was closed unexpectedly"],
+    [new TypeError("fetch failed", { cause: new Error(deno) }), "connection closed before message completed"],
+    [new TypeError(deno.replace("127.0.0.1:1 ", "")), "connection closed before message completed"],
+    [new TypeError("Network connection lost."), "Network connection lost"], // workerd
+  ];
+  for (const [thrown, why] of cases) {
+    const { fetch, sent } = createRecorder(() => Promise.reject(thrown));
+    const error = await reasonOf(createRetryFetch({ maxDelay: 1, fetch })(`${PLACE}?key=hunter2`, { method: "POST" }));
+    assert.ok(error instanceof TypeError);
     assert.equal(
-      post.message,
-      `Connection lost: POST ${PLACE} may have been executed. Look before you send it again`,
+      error.message,
+      `Connection lost: POST ${PLACE} may have been executed (${why}). Look before you send it again`,
     );
+    assert.equal(error.cause, thrown);
+    assert.equal(sent.length, 1);
+  }
+});
+
+test("createRetryFetch() repeats every method after a connection that was never made, but a stream", async () => {
+  const refused = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED", syscall: "connect" });
+  const unreachable = Object.assign(new Error("connect ENETUNREACH"), { code: "ENETUNREACH", syscall: "connect" });
+  const errors = [
+    connectionError("ECONNREFUSED"),
+    connectionError("ENOTFOUND"),
+    connectionError("EAI_AGAIN"),
+    connectionError("UND_ERR_CONNECT_TIMEOUT"),
+    new TypeError("fetch failed", { cause: new AggregateError([refused, unreachable]) }),
+    Object.assign(new TypeError("Unable to connect"), { code: "ConnectionRefused" }), // Bun
+    new TypeError("error sending request for url (http://h.example/): client error (Connect): dns error"), // Deno
+  ];
+  for (const error of errors) {
+    for (const method of ["GET", "POST", "DELETE"]) {
+      const { fetch, sent } = createRecorder(() => Promise.reject(error), answer(200));
+      assert.equal((await createRetryFetch({ maxDelay: 1, fetch })(PLACE, { method })).status, 200);
+      assert.equal(sent.length, 2);
+      const never = createRecorder(() => Promise.reject(error));
+      assert.equal(await reasonOf(createRetryFetch({ maxDelay: 1, fetch: never.fetch })(PLACE, { method })), error);
+      assert.equal(never.sent.length, 3);
+    }
+    const { fetch, sent } = createRecorder(() => Promise.reject(error));
+    const init = { method: "POST", body: new Blob(["x"]).stream() };
+    assert.equal(await reasonOf(createRetryFetch({ fetch })(PLACE, init)), error);
+    assert.equal(sent.length, 1);
+  }
+});
+
+test("createRetryFetch() knows a closed port and an unknown host on this runtime", async () => {
+  let closed = "";
+  await serving(() => {}, (url) => {
+    closed = url;
+    return Promise.resolve();
+  });
+  for (const url of [closed, "http://nope.invalid/"]) {
+    for (const method of ["GET", "POST"]) {
+      let tries = 0;
+      const counting: Fetch = (input, init) => {
+        tries++;
+        return globalThis.fetch(input, init);
+      };
+      const error = await reasonOf(createRetryFetch({ limit: 1, maxDelay: 1, fetch: counting })(url, { method }));
+      assert.doesNotMatch(error.message, /executed/);
+      assert.equal(tries, 2, url);
+    }
   }
 });
 
 test("createRetryFetch() rejects with what is no lost connection as it is, and does not repeat it", async () => {
-  for (const reason of [new Error("Out of memory"), new RangeError("Too long"), new SyntaxError("Oops")]) {
-    const { fetch, sent } = createRecorder(() => Promise.reject(reason));
-    assert.equal(await reasonOf(createRetryFetch({ maxDelay: 1, fetch })(PLACE)), reason);
-    assert.equal(sent.length, 1);
+  const reasons = [
+    new Error("Out of memory"),
+    new RangeError("Too long"),
+    new TypeError("no mock for this URL"),
+    new TypeError("fetch failed"), // proves nothing: a bad port, a redirect, a wrong header
+    new TypeError("fetch failed", { cause: new Error("bad port") }),
+    new TypeError("fetch failed", { cause: new Error("unexpected redirect") }),
+    connectionError("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate"),
+    new TypeError("fetch failed", {
+      cause: new Error("client error (Connect): invalid peer certificate: UnknownIssuer"),
+    }),
+    new DOMException("The operation timed out.", "TimeoutError"),
+  ];
+  for (const reason of reasons) {
+    for (const method of ["GET", "POST"]) {
+      const { fetch, sent } = createRecorder(() => Promise.reject(reason));
+      assert.equal(await reasonOf(createRetryFetch({ maxDelay: 1, fetch })(PLACE, { method })), reason);
+      assert.equal(sent.length, 1);
+    }
   }
+});
+
+test("createRetryFetch() lets a bug in the caller's fetch through at the first try", async () => {
+  const nothing: { init: { nope: { x: string } }; response: Response } = JSON.parse('{ "init": {} }');
+  const bugs: (() => Promise<Response>)[] = [
+    () => Promise.resolve(nothing.response),
+    () => Promise.reject(nothing.init.nope.x),
+  ];
+  for (const bug of bugs) {
+    for (const method of ["GET", "POST"]) {
+      let tries = 0;
+      const fetch: Fetch = () => {
+        tries++;
+        return bug();
+      };
+      const error = await reasonOf(createRetryFetch({ maxDelay: 1, fetch })(PLACE, { method }));
+      assert.match(error.message, /undefined/);
+      assert.equal(tries, 1);
+    }
+  }
+});
+
+test("createRetryFetch() knows a lost connection by an error of another realm too", async () => {
+  const error: unknown = runInNewContext(
+    'new TypeError("fetch failed", { cause: Object.assign(new Error("x"), { code: "ECONNRESET" }) })',
+  );
+  const { fetch, sent } = createRecorder(() => Promise.reject(error), answer(200));
+  assert.equal((await createRetryFetch({ maxDelay: 1, fetch })(PLACE)).status, 200);
+  assert.equal(sent.length, 2);
 });
 
 test("createRetryFetch() does not repeat the caller's mistakes, or call them lost connections", async () => {
@@ -105,6 +214,7 @@ test("createRetryFetch() does not repeat the caller's mistakes, or call them los
     ["/groups", { method: "POST" }],
     ["ftp://cloud.mongodb.com/", { method: "POST" }],
     ["https://user:hunter2@cloud.mongodb.com/", { method: "POST" }],
+    [PLACE, { method: "GET", ...init("mode", "bogus") }],
     [PLACE, { method: "GET", ...init("redirect", "elsewhere") }],
     [PLACE, { method: "POST", ...init("redirect", "elsewhere") }],
   ];

@@ -3,7 +3,9 @@ import { test } from "node:test";
 import { inspect } from "node:util";
 import { AtlasError } from "../lib/atlas_error.ts";
 import { createTokenSource, type TokenSource, type TokenStore } from "../lib/token_source.ts";
+import { withTimers } from "./clock.ts";
 import { createGate } from "./gate.ts";
+import { connectionError, lost } from "./retry_answers.ts";
 import { reasonOf, serving } from "./serving.ts";
 import { clientId, clientSecret, createDesk, minted } from "./token_desk.ts";
 
@@ -14,12 +16,69 @@ async function refusalOf(token: TokenSource): Promise<AtlasError> {
 }
 
 test("createTokenSource() fails all who waited for a failed mint, and does not remember it", async () => {
-  const desk = createDesk((count) => count === 1 ? new Response("Oops", { status: 503 }) : minted("t2"));
+  const desk = createDesk((count) => count === 1 ? new Response("Oops", { status: 500 }) : minted("t2"));
   const token = createTokenSource({ clientId, clientSecret, fetch: desk.fetch });
   const settled = await Promise.allSettled([token(), token(), token()]);
   assert.deepEqual(settled.map(({ status }) => status), ["rejected", "rejected", "rejected"]);
   assert.equal(desk.sent.length, 1);
   assert.equal(await token(), "t2");
+});
+
+/** What may be over with the next try. */
+const PASSING: [what: string, answer: () => Response | Promise<Response>][] = [
+  ["a lost connection", lost],
+  ["a connection that was never made", () => Promise.reject(connectionError("ECONNREFUSED"))],
+  ["a 502", () => new Response("<html>", { status: 502 })],
+  ["a 503", () => new Response("Oops", { status: 503 })],
+  ["a 504", () => new Response(null, { status: 504 })],
+  ["an answer that breaks off", () => {
+    const chunks = [new TextEncoder().encode('{ "access_token": "broken", ')];
+    const pull = (controller: ReadableStreamDefaultController) => {
+      const chunk = chunks.pop();
+      if (chunk) controller.enqueue(chunk);
+      else {controller.error(
+          new TypeError("terminated", { cause: Object.assign(new Error("x"), { code: "ECONNRESET" }) }),
+        );}
+    };
+    return new Response(new ReadableStream({ pull }));
+  }],
+];
+
+for (const [what, answer] of PASSING) {
+  test(`createTokenSource() tries again by itself after ${what}, at most twice`, async () => {
+    await withTimers({ random: 0.5 }, async (waits) => {
+      for (const failures of [1, 2]) {
+        const desk = createDesk((number) => number <= failures ? answer() : minted("t"));
+        assert.equal(await createTokenSource({ clientId, clientSecret, fetch: desk.fetch })(), "t");
+        assert.equal(desk.sent.length, failures + 1);
+      }
+      assert.deepEqual(waits, [250, 250, 500]);
+      const desk = createDesk(answer);
+      const error = await reasonOf(createTokenSource({ clientId, clientSecret, fetch: desk.fetch })());
+      assert.equal(desk.sent.length, 3);
+      if (error instanceof AtlasError) return;
+      assert.ok(error instanceof TypeError);
+      assert.equal(error.message, "Cannot get an access token: cloud.mongodb.com did not answer");
+      assert.ok(error.cause instanceof TypeError);
+    });
+  });
+}
+
+test("createTokenSource() lets the mint of 64 waiting calls be reset once", async () => {
+  await withTimers({}, async () => {
+    const desk = createDesk((number) => number === 1 ? lost() : minted("t"));
+    const token = createTokenSource({ clientId, clientSecret, fetch: desk.fetch });
+    const tokens = await Promise.all(Array.from({ length: 64 }, () => token()));
+    assert.deepEqual(new Set(tokens), new Set(["t"]));
+    assert.equal(desk.sent.length, 2);
+  });
+});
+
+test("createTokenSource() lets a bug in the caller's fetch through, at the first try", async () => {
+  const bug = new TypeError("no mock for this URL");
+  const desk = createDesk(() => Promise.reject(bug));
+  assert.equal(await reasonOf(createTokenSource({ clientId, clientSecret, fetch: desk.fetch })()), bug);
+  assert.equal(desk.sent.length, 1);
 });
 
 test("createTokenSource() makes AtlasErrors of OAuth's errors, with a hint", async () => {
@@ -48,7 +107,7 @@ test("createTokenSource() makes an AtlasError of the endpoint's 429, with a hint
 test("createTokenSource() makes AtlasErrors of other answers that are no success", async () => {
   for (
     const response of [
-      new Response("<html><title>Bad Gateway</title>", { status: 502 }),
+      new Response("<html><title>Not Implemented</title>", { status: 501 }),
       new Response(null, { status: 500 }),
       new Response('{ "error": ', { status: 400 }),
     ]
@@ -85,21 +144,6 @@ test("createTokenSource() makes an AtlasError of a success without a usable toke
     assert.equal(store.size, 0);
     assert.equal(await token(), "t2");
   }
-});
-
-test("createTokenSource() makes an error of an answer that breaks off", async () => {
-  const broken = new ReadableStream<Uint8Array>({
-    start(controller) {
-      controller.enqueue(new TextEncoder().encode('{ "access_token": "t1", '));
-    },
-    pull(controller) {
-      controller.error(new TypeError("terminated"));
-    },
-  });
-  const desk = createDesk((count) => count === 1 ? new Response(broken) : minted("t2"));
-  const token = createTokenSource({ clientId, clientSecret, fetch: desk.fetch });
-  await refusalOf(token);
-  assert.equal(await token(), "t2");
 });
 
 test("createTokenSource() follows no redirect of the endpoint", async () => {

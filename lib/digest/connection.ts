@@ -3,7 +3,8 @@ const LOST_CODES =
   /^(ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|UND_ERR_(SOCKET|(HEADERS|BODY)_TIMEOUT)|ConnectionClosed)$/;
 // Deno and workerd have words only.
 const NEVER_MADE_WORDS = /client error \(Connect\)(?!: invalid peer certificate)/;
-const LOST_WORDS = /connection (closed|reset|aborted|error|lost)|broken pipe|http2 error|operation was canceled/i;
+const LOST_WORDS =
+  /connection (closed|reset|aborted|error|lost)|body from connection|broken pipe|http2 error|was canceled/i;
 
 /**
  * How a fetch failed, if its connection did: it was lost, and the request may have arrived, or it was never made.
