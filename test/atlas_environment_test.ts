@@ -216,3 +216,46 @@ test("atlasFetch() is createAtlasFetch() with its defaults, and can be detached"
     await atlas.close();
   }
 });
+
+test("atlasFetch() takes an access token of the environment before all other credentials", async () => {
+  const { fetch, sent } = createRecorder();
+  const variables = { ATLAS_USER: "user", ATLAS_USER_KEY: "s3cr3t", MONGODB_ATLAS_ACCESS_TOKEN: "t0ken" };
+  await withEnvironment(variables, () => createAtlasFetch({ fetch })("/groups"));
+  assert.deepEqual(sent.map(({ headers }) => headers.get("authorization")), ["Bearer t0ken"]);
+  const empty = { ...variables, MONGODB_ATLAS_ACCESS_TOKEN: "" };
+  assert.equal((await callerIn(empty)).user, "user");
+  const base = { MONGODB_ATLAS_ACCESS_TOKEN: "t0ken", MONGODB_ATLAS_BASE_URL: "https://gov.example" };
+  assert.equal((await callerIn(base)).origin, "https://gov.example");
+});
+
+/** An environment in which, as on Deno, some variables may be read and the others throw. */
+function allowing(variables: Record<string, string>, denied: (name: string) => Error): Record<string, string> {
+  return new Proxy(variables, {
+    get: (_target, name) => {
+      if (String(name) in variables) return variables[String(name)] || undefined;
+      if (!/ATLAS/.test(String(name))) return undefined;
+      throw denied(String(name));
+    },
+  });
+}
+
+test("atlasFetch() takes a variable that Deno denies for unset, if others hold credentials", async () => {
+  const denied = (name: string) => new Error(`NotCapable: Requires env access to "${name}"`);
+  const pair = { MONGODB_ATLAS_PUBLIC_API_KEY: "user", MONGODB_ATLAS_PRIVATE_API_KEY: "s3cr3t" };
+  const allowed = { ...pair, MONGODB_ATLAS_BASE_URL: "" };
+  assert.deepEqual(await callerIn(allowing(allowed, denied)), { user: "user", origin: ORIGIN });
+  // The base URL is not guessed.
+  assert.equal(
+    await refusalIn(allowing(pair, denied)),
+    "Cannot read MONGODB_ATLAS_BASE_URL: run Deno with --allow-env=MONGODB_ATLAS_BASE_URL, or give the option baseUrl",
+  );
+  const own = await callerIn(allowing(pair, denied), { baseUrl: "https://own.example" });
+  assert.deepEqual(own, { user: "user", origin: "https://own.example" });
+  // Nothing is found: the first denial tells.
+  for (const variables of [{}, { MONGODB_ATLAS_PUBLIC_API_KEY: "user" }, { MONGODB_ATLAS_PUBLIC_API_KEY: "" }]) {
+    const { fetch, sent } = createRecorder();
+    const call = withEnvironment(allowing(variables, denied), () => createAtlasFetch({ fetch })("/groups"));
+    await assert.rejects(call, { message: 'NotCapable: Requires env access to "MONGODB_ATLAS_ACCESS_TOKEN"' });
+    assert.equal(sent.length, 0);
+  }
+});

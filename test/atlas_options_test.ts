@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
+import { ensureOk } from "../lib/atlas_error.ts";
 import { type AtlasFetchOptions, createAtlasFetch } from "../lib/atlas_fetch.ts";
 import type { Fetch } from "../lib/digest/call.ts";
 import { createFakeAtlas } from "../lib/testing.ts";
 import { ACCOUNT, KEY, ORIGIN, record } from "./atlas_client.ts";
 import { challenged, createRecorder } from "./recorder.ts";
+import { reasonOf } from "./serving.ts";
 
 test("createAtlasFetch() takes undefined for every option, and looks the global fetch up at each request", async () => {
   const fetch = createAtlasFetch({
@@ -128,4 +130,74 @@ test("createAtlasFetch() refuses credentials that are no object, and does not fa
       /^TypeError: Cannot find Atlas credentials: publicKey is missing\. Give both publicKey and privateKey$/,
     );
   }
+});
+
+test("createAtlasFetch() refuses an option that there is not, which could mean another identity or host", () => {
+  const misspelt = [
+    { publicKey: "a", privateKey: "b" },
+    { clientId: "a", credentials: KEY },
+    { accessToken: "a" },
+    { baseURL: "https://cloud.mongodbgov.com" },
+    { base_url: undefined },
+    { retries: 3 },
+    { Version: "2024-08-05" },
+  ];
+  for (const options of misspelt) {
+    const [name] = Object.keys(options);
+    const message = `Cannot use the option ${name}: there are credentials, baseUrl, version, retry, fetch`;
+    assert.throws(() => createAtlasFetch(Object(options)), { name: "TypeError", message });
+  }
+});
+
+test("createAtlasFetch() refuses a retry that is neither an object nor false, and a fetch that is no function", () => {
+  for (const retry of [3, true, "3", null]) {
+    assert.throws(() => createAtlasFetch(Object({ retry })), {
+      name: "TypeError",
+      message: "Cannot use the option retry: it is an object such as { limit: 2 }, or false",
+    });
+  }
+  for (const fetch of ["x", null, {}]) {
+    assert.throws(() => createAtlasFetch(Object({ fetch })), {
+      name: "TypeError",
+      message: "Cannot use the option fetch: it is no function",
+    });
+  }
+});
+
+test("createAtlasFetch() sends an access token as it is, and takes its 401 for final", async () => {
+  const credentials = { accessToken: "t0ken" };
+  const { fetch, sent } = record({ credentials }, ({ url }) => {
+    return new Response(null, url.endsWith("/late") ? { status: 401 } : {});
+  });
+  assert.equal((await fetch("/groups")).status, 200);
+  const refused = await fetch("/late");
+  assert.equal(refused.status, 401);
+  assert.deepEqual(sent.map(({ headers }) => headers.get("authorization")), ["Bearer t0ken", "Bearer t0ken"]);
+  const error = await reasonOf(ensureOk(refused));
+  assert.equal(error.message, "401 at /api/atlas/v2/late: An access token may have ended: they live an hour");
+
+  for (const accessToken of ["", null]) {
+    assert.throws(() => createAtlasFetch({ credentials: Object({ accessToken }) }), {
+      name: "TypeError",
+      message: "Cannot find Atlas credentials: accessToken is missing",
+    });
+  }
+  assert.throws(
+    () => createAtlasFetch({ credentials: { accessToken: "mdb_sa_sk_x" } }),
+    /^TypeError: Cannot use a service/,
+  );
+  await assert.rejects(record({ credentials: { accessToken: "t0 ken" } }).fetch("/"), (error: unknown) => {
+    return error instanceof TypeError && /access token/.test(error.message) && !/t0/.test(error.message);
+  });
+});
+
+test("createAtlasFetch() takes undefined credentials beside others for absent", async () => {
+  const { fetch, sent } = record({ credentials: Object({ ...KEY, clientId: undefined, accessToken: undefined }) });
+  await fetch("/");
+  assert.equal(sent.length, 1); // and not a mint
+  const half = { clientId: undefined, clientSecret: "mdb_sa_sk_x" };
+  assert.throws(
+    () => createAtlasFetch({ credentials: Object(half) }),
+    /: clientId is missing\. Give both clientId and/,
+  );
 });

@@ -125,3 +125,13 @@ test("digestAuthorization() takes long bodies and names beyond ASCII", () => {
   const header = digestAuthorization(challenge, { ...REQUEST, method: "POST", username: long, body: long });
   assert.ok(header.length > 600_000);
 });
+
+test("digestAuthorization() sends username, realm, nonce and uri first, and response last", () => {
+  const order = (header: string) => [...header.matchAll(/(\w+)=("([^"\\]|\\.)*"|[^",]+)/g)].map(([, name]) => name);
+  const all = 'Digest qop="auth", opaque="o", algorithm=MD5-sess, nonce="n", realm="r", userhash=true';
+  assert.deepEqual(order(digestAuthorization(challengeOf(all), REQUEST)), [
+    ...["username", "realm", "nonce", "uri", "algorithm", "nc", "cnonce", "qop", "opaque", "userhash", "response"],
+  ]);
+  const bare = digestAuthorization(challengeOf('Digest realm="r", nonce="n"'), REQUEST);
+  assert.deepEqual(order(bare), ["username", "realm", "nonce", "uri", "response"]);
+});

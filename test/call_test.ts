@@ -2,15 +2,16 @@
 import assert from "node:assert/strict";
 import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { createAtlasFetch } from "../lib/atlas_fetch.ts";
 import { createBearerFetch } from "../lib/bearer_fetch.ts";
 import type { Fetch } from "../lib/digest/call.ts";
 import { createDigestFetch } from "../lib/digest/mod.ts";
 import { createRetryFetch } from "../lib/retry_fetch.ts";
 import { createFakeAtlas } from "../lib/testing.ts";
-import type { TokenSource } from "../lib/token_source.ts";
+import { createTokenSource, type TokenSource } from "../lib/token_source.ts";
 import { type Answer, askForDigest, bodyOf, challenged, createRecorder, type Sent } from "./recorder.ts";
-import { serving } from "./serving.ts";
+import { reasonOf, serving } from "./serving.ts";
 
 const PLACE = "https://digest.example/a";
 const person = { username: "ada", password: "lovelace" };
@@ -191,4 +192,40 @@ test("createBearerFetch() reads the init at the moment of the call", async () =>
   Object.assign(init, { redirect: "follow", method: "PUT" });
   await call;
   assert.deepEqual(sent.map(({ init, method }) => [init.redirect, method]), [["error", "POST"]]);
+});
+
+test("createDigestFetch() and its like hide what undici's HTTPParserError quotes, at any depth of causes", async () => {
+  const echo = () => {
+    const parserError = Object.assign(new Error("Response does not match the HTTP/1.1 protocol"), {
+      name: "HTTPParserError",
+      data: "GET / HTTP/1.1\r\nauthorization: Bearer t0ken\r\nauthorization: Basic aWQ6c2VjcmV0",
+    });
+    const failed = new TypeError("fetch failed", { cause: parserError });
+    return Promise.reject(new TypeError("My fetch failed", { cause: failed }));
+  };
+  const { fetch } = createRecorder(echo);
+  const calls = [
+    () => createDigestFetch({ ...person, fetch })(PLACE),
+    () => createBearerFetch({ token: () => Promise.resolve("t0ken"), fetch })(PLACE),
+    () => createRetryFetch({ fetch })(PLACE, { headers: { authorization: "Bearer t0ken" } }),
+    () => createTokenSource({ clientId: "id", clientSecret: "secret", fetch })(),
+  ];
+  for (const call of calls) {
+    const error = await reasonOf(call());
+    assert.match(inspect(error, { depth: 9 }), /HTTPParserError.*Response does not match/s);
+    assert.doesNotMatch(inspect(error, { depth: 9, showHidden: true }), /t0ken|aWQ6|authorization/i);
+  }
+});
+
+test("Functions that are made have names, for console.log and stack traces", async () => {
+  const { fetch } = createRecorder(() => Promise.reject(new Error("oops")));
+  const made = {
+    atlasFetch: createAtlasFetch({ credentials: { publicKey: "a", privateKey: "b" }, fetch }),
+    fetch: createDigestFetch({ ...person, fetch }),
+    accessToken: createTokenSource({ clientId: "id", clientSecret: "secret", fetch }),
+  };
+  for (const [name, value] of Object.entries(made)) assert.match(inspect(value), new RegExp(`Function: ${name}\\]`));
+  if ("Bun" in globalThis) return; // whose stack traces hold no async callers
+  const error = await reasonOf(createAtlasFetch({ credentials: { publicKey: "a", privateKey: "b" }, fetch })("/"));
+  for (const name of ["sendDigest", "sendRetrying", "atlasFetch"]) assert.match(error.stack ?? "", new RegExp(name));
 });

@@ -66,6 +66,31 @@ test("parseChallenges() reads an unclosed quote to the end", () => {
   assert.deepEqual(one('Digest realm="a\\').params, { realm: "a" });
 });
 
+test("parseChallenges() reads a word without a comma before it as part of the unquoted value, or as a scheme", () => {
+  assert.deepEqual(one('Digest realm=My Camera, domain=/a /b, nonce="n"').params, {
+    realm: "My Camera",
+    domain: "/a /b",
+    nonce: "n",
+  });
+  assert.deepEqual(parseChallenges("Basic realm=My Digest, nonce=x"), [
+    { scheme: "basic", params: { realm: "My Digest", nonce: "x" } },
+  ]);
+  assert.deepEqual(parseChallenges("Digest nonce=n realm=My Camera Basic realm=b"), [
+    { scheme: "digest", params: { nonce: "n", realm: "My Camera" } },
+    { scheme: "basic", params: { realm: "b" } },
+  ]);
+  assert.deepEqual(one("Digest realm = two  words ,nonce=n").params, { realm: "two  words", nonce: "n" });
+});
+
+test("parseChallenges() gives parameters behind a token68 to no challenge", () => {
+  assert.deepEqual(parseChallenges("Other abc==, realm=x"), [{ scheme: "other", params: {}, token68: "abc==" }]);
+  assert.deepEqual(parseChallenges("Other abc==, realm=x, Digest nonce=n, Negotiate abc"), [
+    { scheme: "other", params: {}, token68: "abc==" },
+    { scheme: "digest", params: { nonce: "n" } },
+    { scheme: "negotiate", params: {}, token68: "abc" },
+  ]);
+});
+
 test("parseChallenges() gives no challenge a parameter that stands behind garbage", () => {
   for (
     const garbage of [
@@ -73,6 +98,7 @@ test("parseChallenges() gives no challenge a parameter that stands behind garbag
       'B@sic realm="b", nonce="evil"',
       '"quoted, nonce=evil", nonce=evil',
       "=x, nonce=evil",
+      "nonce@evil=x, nonce=evil",
     ]
   ) {
     const digest = parseChallenges(`Digest realm="d", ${garbage}`).find(({ scheme }) => scheme === "digest");
@@ -158,6 +184,9 @@ test("findDigestChallenge() keeps the algorithm as sent", () => {
   assert.deepEqual(found(""), ["MD5", false, undefined]);
   assert.deepEqual(found(", algorithm=md5-Sess"), ["MD5", true, "md5-Sess"]);
   assert.deepEqual(found(', algorithm="Sha-256"'), ["SHA-256", false, "Sha-256"]);
+  assert.deepEqual(found(", algorithm=SHA256"), ["SHA-256", false, "SHA256"]); // Fronius
+  assert.deepEqual(found(", algorithm=sha256-sess"), ["SHA-256", true, "sha256-sess"]);
+  assert.deepEqual(found(", algorithm=SHA512-256"), [undefined, undefined, undefined]);
 });
 
 test("findDigestChallenge() prefers auth, takes auth-int, takes no qop, and nothing unknown", () => {

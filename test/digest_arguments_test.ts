@@ -38,6 +38,14 @@ test("createDigestFetch() lets init override a Request", async () => {
   ]);
 });
 
+test("createDigestFetch() lets an empty body of init override that of a Request", async () => {
+  const server = createDigestServer();
+  await client(server)(new Request(`${BASE}/r`, { method: "POST", body: "old" }), { body: "" });
+  assert.deepEqual(server.seen.map(({ body }) => body), ["", ""]);
+  await client(server)(new Request(`${BASE}/r`, { method: "POST", body: "old" }), { body: null });
+  assert.equal(server.seen.at(-1)?.body, "old"); // as fetch has it
+});
+
 test("createDigestFetch() changes nothing of the caller's", async () => {
   const server = createDigestServer();
   const headers = new Headers({ "x-a": "b" });
@@ -132,4 +140,42 @@ test("createDigestFetch() looks the global fetch up at each request", async () =
 test("createDigestFetch() takes null for init, as fetch does", async () => {
   const nothing: undefined = JSON.parse("null");
   assert.equal((await client(createDigestServer())(BASE, nothing)).status, 200);
+});
+
+test("createDigestFetch() makes no body with the global Blob, which jsdom replaces by one that fetch cannot send", async () => {
+  const original = globalThis.Blob;
+  const form = new FormData();
+  form.set("a", "b");
+  const bodies: [body: () => NonNullable<RequestInit["body"]>, sent: RegExp][] = [
+    [() => "text", /^text$/],
+    [() => new TextEncoder().encode("bytes"), /^bytes$/],
+    [() => new TextEncoder().encode("buffer").buffer, /^buffer$/],
+    [() => new URLSearchParams("a=b"), /^a=b$/],
+    [() => form, /name="a"\r\n\r\nb/],
+    [() => new original(["blob"]), /^blob$/],
+    [() => new TextEncoder().encode("x".repeat(20_000)), /^x+$/],
+  ];
+  globalThis.Blob = class extends original {
+    override stream(): never {
+      throw new TypeError("object.stream is not a function");
+    }
+    override arrayBuffer(): never {
+      throw new TypeError("object.arrayBuffer is not a function");
+    }
+  };
+  try {
+    for (const [make, sent] of bodies) {
+      const inputs: (() => [string | Request, RequestInit])[] = [
+        () => [BASE, { method: "POST", body: make() }],
+        () => [new Request(BASE, { method: "POST", body: make() }), {}],
+      ];
+      for (const input of inputs) {
+        const server = createDigestServer();
+        assert.equal((await client(server)(...input())).status, 200);
+        assert.match(server.seen.at(-1)?.body ?? "", sent);
+      }
+    }
+  } finally {
+    globalThis.Blob = original;
+  }
 });

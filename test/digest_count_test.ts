@@ -53,3 +53,28 @@ test("createDigestFetch() remembers the last 64 pairs of nonce and opaque, and n
   assert.equal(seen.get("first"), "00000004"); // signed, refused, handed out again, refused: one series
   assert.equal(seen.get("n0"), "00000001"); // the 65th back: forgotten
 });
+
+test("createDigestFetch() takes another cnonce of 16 hexadecimal digits for each challenge", async () => {
+  const server = createDigestServer({ refuses: ({ uses }) => uses > 0 ? "stale" : undefined });
+  const fetch = client(server);
+  for (let call = 0; call < 3; call++) assert.equal((await fetch(BASE)).status, 200);
+  const cnonces = server.seen.flatMap(({ credentials }) => credentials?.cnonce ?? []);
+  for (const cnonce of cnonces) assert.match(cnonce, /^[\da-f]{16}$/);
+  assert.equal(new Set(cnonces).size, 3);
+});
+
+test("createDigestFetch() forgets an origin when 1,000 others have been asked since, and no sooner", async () => {
+  const server = createDigestServer();
+  const fetch = client(server);
+  const ask = async (number: number) => {
+    const before = server.seen.length;
+    assert.equal((await fetch(`http://host${number}.example/`)).status, 200);
+    return server.seen.length - before;
+  };
+  for (let number = 0; number <= 999; number++) assert.equal(await ask(number), 2);
+  assert.equal(await ask(0), 1); // asked again, so that 1 is the oldest now
+  assert.equal(await ask(1000), 2);
+  assert.equal(await ask(0), 1);
+  assert.equal(await ask(2), 1);
+  assert.equal(await ask(1), 2); // forgotten
+});

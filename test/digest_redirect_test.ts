@@ -147,3 +147,13 @@ test("createDigestFetch() follows a Location in UTF-8 as fetch does", async () =
   });
   assert.equal(await (await client(server)(BASE)).text(), "/%C3%BC");
 });
+
+test("createDigestFetch() returns a response that cannot be marked as redirected", async () => {
+  const server = createDigestServer({
+    answer: ({ uri }) => new Response(null, uri === "/to" ? {} : { status: 302, headers: { location: "/to" } }),
+  });
+  const fetch = client({ fetch: async (input, init) => Object.freeze(await server.fetch(input, init)) });
+  const response = await fetch(BASE);
+  assert.equal(response.status, 200);
+  assert.equal(server.seen.at(-1)?.uri, "/to");
+});

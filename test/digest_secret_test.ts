@@ -19,7 +19,10 @@ test("createDigestFetch() refuses a caller's Authorization header before anythin
 
 test("createDigestFetch() refuses credentials with CR, LF or NUL, and what is no string, when it is made", () => {
   const missing: { username: string; password: string } = JSON.parse("{}");
-  assert.throws(() => createDigestFetch(missing), /^TypeError: Cannot authenticate: username/);
+  const none: Parameters<typeof createDigestFetch> = JSON.parse("[null]");
+  for (const make of [() => createDigestFetch(missing), () => createDigestFetch(...none)]) {
+    assert.throws(make, /^TypeError: Cannot authenticate: username is missing, or is no string$/);
+  }
   for (const bad of ["\r", "\n", "\0"]) {
     assert.throws(() => createDigestFetch({ username: `a${bad}`, password: "p" }), /^TypeError: .*username/);
     assert.throws(() => createDigestFetch({ username: "a", password: `sekret${bad}` }), (error: unknown) => {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BASE, client } from "./digest_client.ts";
 import { createDigestServer } from "./digest_server.ts";
-import { challenged, createRecorder } from "./recorder.ts";
+import { askForDigest, challenged, createRecorder } from "./recorder.ts";
+import { connectionError } from "./retry_answers.ts";
 import { serving } from "./serving.ts";
 
 const isBun = "Bun" in globalThis;
@@ -62,4 +63,48 @@ test("createDigestFetch() honours a signal while a body hangs that knows nothing
   const sending = new AbortController();
   const init: object = { method: "POST", body: hanging(sending), duplex: "half", signal: sending.signal };
   await assert.rejects(client(createDigestServer())(new Request(BASE, init)), reason);
+});
+
+/** The signal of a polyfill: no reason, no throwIfAborted. */
+function createPolyfill(): { signal: AbortSignal; abort: () => void } {
+  const target = new EventTarget();
+  const signal = Object.assign(target, { aborted: false, reason: undefined, onabort: null });
+  const abort = () => {
+    signal.aborted = true;
+    target.dispatchEvent(new Event("abort"));
+  };
+  const asGiven: { signal: AbortSignal } = Object({ signal });
+  return { ...asGiven, abort };
+}
+
+test("createDigestFetch() takes the signal of a polyfill, before, between and after", async () => {
+  const before = createPolyfill();
+  before.abort();
+  const { fetch, sent } = createRecorder(() => challenged());
+  await assert.rejects(client({ fetch })(BASE, { signal: before.signal }), { name: "AbortError" });
+  assert.equal(sent.length, 0);
+
+  const between = createPolyfill();
+  const aborting = createRecorder(() => {
+    between.abort();
+    return challenged();
+  });
+  await assert.rejects(client(aborting)(BASE, { signal: between.signal }), { name: "AbortError" });
+  assert.equal(aborting.sent.length, 1);
+
+  const never = createPolyfill();
+  assert.equal((await client(createRecorder(askForDigest))(BASE, { signal: never.signal })).status, 200);
+});
+
+test("createDigestFetch() rejects with the reason of an abort, whatever fails at the same time", async () => {
+  const reason = new Error("enough");
+  for (const error of [connectionError("ECONNRESET"), new DOMException("Aborted", "AbortError"), new Error("x")]) {
+    const controller = new AbortController();
+    const { fetch, sent } = createRecorder(() => {
+      controller.abort(reason);
+      return Promise.reject(error);
+    });
+    await assert.rejects(client({ fetch })(BASE, { signal: controller.signal }), (thrown) => thrown === reason);
+    assert.equal(sent.length, 1);
+  }
 });

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { createDigestFetch } from "../lib/digest/digest_fetch.ts";
 import { ada, BASE, client } from "./digest_client.ts";
 import { createDigestServer, servingDigest } from "./digest_server.ts";
+import { challenged, createRecorder } from "./recorder.ts";
 import { streamOf } from "./stream.ts";
 
 test("createDigestFetch() sends a stream once, with a nonce asked for just before", async () => {
@@ -93,4 +94,51 @@ test("createDigestFetch() refuses a locked stream before anything is sent", asyn
     /^TypeError: Cannot send the stream: it is locked/,
   );
   assert.equal(server.seen.length, 0);
+});
+
+/** A stream that notes whether it was cancelled. */
+function createWatched(): { body: ReadableStream<Uint8Array>; isCancelled: () => boolean } {
+  let isCancelled = false;
+  const body = new ReadableStream<Uint8Array>({ cancel: () => void (isCancelled = true) });
+  return { body, isCancelled: () => isCancelled };
+}
+
+test("createDigestFetch() cancels a stream that is aborted before it is sent, as fetch does", async () => {
+  const reason = new Error("enough");
+  const before = createWatched();
+  const init = { method: "POST", signal: AbortSignal.abort(reason) };
+  await assert.rejects(client(createDigestServer())(BASE, { ...init, body: before.body }), reason);
+  assert.equal(before.isCancelled(), true);
+
+  for (const status of [200, 401]) { // while the challenge is asked for
+    const controller = new AbortController();
+    const during = createWatched();
+    const { fetch, sent } = createRecorder(() => {
+      controller.abort(reason);
+      return status === 401 ? challenged() : new Response();
+    });
+    const call = client({ fetch })(BASE, { method: "POST", body: during.body, signal: controller.signal });
+    await assert.rejects(call, reason);
+    assert.equal(during.isCancelled(), true);
+    assert.deepEqual(sent.map(({ method }) => method), ["GET"]);
+  }
+});
+
+test("createDigestFetch() cancels a stream behind a 401 that it cannot answer", async () => {
+  const { body, isCancelled } = createWatched();
+  const { fetch, sent } = createRecorder(() => challenged('Basic realm="r"'));
+  const response = await client({ fetch })(BASE, { method: "POST", body });
+  assert.equal(response.status, 401);
+  assert.equal(await response.text(), "who are you?");
+  assert.equal(isCancelled(), true);
+  assert.equal(sent.length, 1);
+});
+
+test("createDigestFetch() loses no stream for a mistake of the caller's", async () => {
+  const { body, isCancelled } = createWatched();
+  const fetch = client(createDigestServer());
+  await assert.rejects(fetch(BASE, { method: "POST", body, headers: { authorization: "x" } }), TypeError);
+  await assert.rejects(fetch(BASE, { method: "POST", body, headers: { "bad name": "x" } }), TypeError);
+  assert.equal(isCancelled(), false);
+  assert.equal(body.locked, false);
 });

@@ -174,3 +174,13 @@ test("createTokenSource() does not keep a token that is over when it comes", asy
   const token = createTokenSource({ clientId, clientSecret, fetch: desk.fetch });
   assert.deepEqual([await token(), await token()], ["t1", "t2"]);
 });
+
+test("createTokenSource() says what is missing when it is made", () => {
+  const none: Parameters<typeof createTokenSource> = JSON.parse("[null]");
+  assert.throws(
+    () => createTokenSource(...none),
+    /^TypeError: Cannot authenticate: clientId is missing, or is no string$/,
+  );
+  const half: { clientId: string; clientSecret: string } = JSON.parse(`{ "clientId": "${clientId}" }`);
+  assert.throws(() => createTokenSource(half), /^TypeError: Cannot authenticate: clientSecret is missing/);
+});
