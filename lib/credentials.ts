@@ -53,9 +53,9 @@ export function credentialsIn(env: Environment): Credentials {
     }
   };
   const complete = CREDENTIAL_VARIABLES.find((names) => names.every(isSet));
-  const started = CREDENTIAL_VARIABLES.find((names) => names.some(isSet));
+  const names = complete ?? CREDENTIAL_VARIABLES.find((names) => names.some(isSet));
   if (!complete && denials.length > 0) throw denials[0];
-  if (complete || started) return read(env, complete ?? started ?? []);
+  if (names) return read(env, names);
   const sets = CREDENTIAL_VARIABLES.map((names) => names.join(" and ")).join(", or ");
   throw new TypeError(`Cannot find Atlas credentials: set ${sets}, or give the option credentials`);
 }

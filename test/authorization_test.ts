@@ -93,6 +93,15 @@ test("digestAuthorization() takes the user name as UTF-8 and the realm as the by
   assert.equal(parseAuthorization(header).response, md5(`${md5("Jäsøn 名:Über:pässword")}:n:${md5("GET:/")}`));
 });
 
+test("digestAuthorization() takes the nonce as bytes too", () => {
+  const nonce = "\u00fc\u0080"; // no UTF-8
+  const header = digestAuthorization(challengeOf(`Digest realm="r", nonce="${nonce}", opaque="${nonce}"`), REQUEST);
+  const md5 = (text: string) => createHash("md5").update(text, "latin1").digest("hex");
+  const { response, opaque } = parseAuthorization(header);
+  assert.equal(response, md5(`${md5("u:r:p")}:${nonce}:${md5("GET:/")}`));
+  assert.equal(opaque, nonce);
+});
+
 test("digestAuthorization() hashes the body for auth-int, text as UTF-8", () => {
   const challenge = challengeOf('Digest realm="r", nonce="n", qop="auth-int", algorithm=SHA-256');
   const sha256 = (data: string | Uint8Array) => createHash("sha256").update(data).digest("hex");

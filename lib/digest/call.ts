@@ -75,7 +75,7 @@ export function unsigned(call: Call): Call {
 function readHead(request: Partial<Request>, init: RequestInit): Call {
   return {
     ...init,
-    url: parseUrl(request.url ?? ""),
+    url: parseUrl(String(request.url)),
     method: sentMethod(init.method ?? request.method ?? "GET"),
     headers: parseHeaders(init.headers ?? request.headers),
     body: null,

@@ -71,35 +71,34 @@ export function parseChallenges(header: string): Challenge[] {
   }
 
   /** Moves behind what a rule matches here, and gives that, or its group. */
-  function take(rule: RegExp): string | undefined {
+  function take(rule: RegExp): string {
     rule.lastIndex = position;
     const match = rule.exec(text);
     if (match) position = rule.lastIndex;
-    return match?.[1] ?? match?.[0];
+    return match?.[1] ?? match?.[0] ?? "";
   }
 
   function takeValue(): string {
-    const quoted = take(QUOTED_STRING);
-    if (quoted !== undefined) return quoted.replace(/\\([^])/g, "$1");
-    let words = take(WORD) ?? "";
+    if (comes(QUOTED_STRING)) return take(QUOTED_STRING).replace(/\\([^])/g, "$1");
+    let words = take(WORD);
     while (comes(ANOTHER_WORD) && !comes(PARAMETER_FOLLOWS)) words += take(ANOTHER_WORD);
     return words;
   }
 
   for (;;) {
     const isFirst = position === 0;
-    const isBehindComma = take(SEPARATORS)?.includes(",") || isFirst;
+    const isBehindComma = take(SEPARATORS).includes(",") || isFirst;
     if (position === text.length) return challenges;
-    const name = take(TOKEN)?.toLowerCase();
-    if (name !== undefined && take(EQUALS) !== undefined) {
+    const name = take(TOKEN).toLowerCase();
+    if (name && take(EQUALS)) {
       const value = takeValue();
       if (params && !Object.hasOwn(params, name)) params[name] = value;
       continue;
     }
     params = undefined;
-    if (name !== undefined && isBehindComma && comes(TOKEN68)) {
-      challenges.push({ scheme: name, params: {}, token68: take(TOKEN68) ?? "" });
-    } else if (name !== undefined && (comes(PARAMETER_FOLLOWS) || (isBehindComma && comes(COMMA_FOLLOWS)))) {
+    if (name && isBehindComma && comes(TOKEN68)) {
+      challenges.push({ scheme: name, params: {}, token68: take(TOKEN68) });
+    } else if (name && (comes(PARAMETER_FOLLOWS) || (isBehindComma && comes(COMMA_FOLLOWS)))) {
       params = {};
       challenges.push({ scheme: name, params });
     } else {
