@@ -36,6 +36,7 @@ interface State {
 
 const LARGE_BODY = 16 * 1024; // bytes
 const MAX_REQUESTS = 6; // for one URL: the first, one with a fresh nonce, four more if that was stale
+const REDIRECTS = [301, 302, 303, 307, 308];
 const MAX_REDIRECTS = 20;
 const MAX_ORIGINS = 1000;
 const MAX_NONCES = 64;
@@ -147,18 +148,18 @@ export function digest(username: string, password: string, send: Send): Send {
   return async function sendDigest(first) {
     if (first.redirect !== "follow") return await exchange(first);
     let call: Call = { ...first, redirect: "manual" };
-    for (let redirects = 0;; redirects++) {
-      // Left to fetch from another origin on, even if it leads back.
-      const isCrossOrigin = call.url.origin !== first.url.origin;
-      const response = isCrossOrigin ? await send({ ...call, redirect: "follow" }) : await exchange(call);
-      const next = isCrossOrigin ? undefined : redirected(call, response);
-      if (!next) {
-        if (redirects > 0) Reflect.defineProperty(response, "redirected", { value: true });
-        return response;
-      }
-      if (redirects === MAX_REDIRECTS) throw new TypeError(`Cannot follow more than ${MAX_REDIRECTS} redirects`);
+    let response = await exchange(call);
+    for (let redirects = 1;; redirects++) {
+      const next = redirected(call, response);
+      if (!next) return response;
+      if (redirects > MAX_REDIRECTS) throw new TypeError(`Cannot follow more than ${MAX_REDIRECTS} redirects`);
       await discard(response, call);
       call = next;
+      // Left to fetch, and so unsigned, from another origin on, even if it leads back.
+      const isCrossOrigin = call.url.origin !== first.url.origin;
+      response = isCrossOrigin ? await send({ ...call, redirect: "follow" }) : await exchange(call);
+      Reflect.defineProperty(response, "redirected", { value: true }); // it may be frozen
+      if (isCrossOrigin) return response;
     }
   };
 }
@@ -192,7 +193,7 @@ function nextNonce({ headers }: Response): string | undefined {
 
 /** The fetch standard's HTTP-redirect fetch. */
 function redirected(call: Call, { status, headers }: Response): Call | undefined {
-  const location = [301, 302, 303, 307, 308].includes(status) ? headers.get("location") : null;
+  const location = REDIRECTS.includes(status) ? headers.get("location") : null;
   if (location === null) return undefined;
   const url = parseUrl(new TextDecoder().decode(bytesOf(location)), call.url);
   const { method, body } = call;
