@@ -9,3 +9,7 @@ const fake = createFakeAtlas({
   },
 });
 globalThis.fetch = Object.assign(fake, { preconnect: () => {} });
+
+// So that nobody waits for the seconds between two looks at a cluster.
+const { setTimeout } = globalThis;
+Reflect.set(globalThis, "setTimeout", (callback: () => void, ms: number) => setTimeout(callback, Math.min(ms, 50)));

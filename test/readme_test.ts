@@ -56,6 +56,17 @@ test("README names the two commands and both ways in", () => {
   assert.ok(program > 0 && program < 15, "a program that works within the first 15 lines");
 });
 
+test("README takes at most 1,900 words outside of code", () => {
+  const words = readme.replace(/^```.*?^```$/gms, "").split(/\s+/).filter(Boolean);
+  assert.ok(words.length <= 1900, String(words.length));
+});
+
+test("README names each export", async () => {
+  const exported = [...Object.keys(await import("../mod.ts")), ...Object.keys(await import("../lib/testing.ts"))];
+  const [, table = ""] = /^## All exports\n(.*?)^## /ms.exec(readme) ?? [];
+  for (const name of exported) assert.ok(table.includes(`\`${name}`), name);
+});
+
 test("README's recipes are at most ten lines", () => {
   const [, recipes = ""] = /^## Recipes\n(.*?)^## /ms.exec(readme) ?? [];
   const blocks = [...recipes.matchAll(/^```ts.*?\n(.*?)^```$/gms)].map(([, code = ""]) => code.trim().split("\n"));
@@ -97,7 +108,7 @@ test("README's snippets run, and say what they say they do", async () => {
         ...process.env,
         MONGODB_ATLAS_CLIENT_ID: "mdb_sa_id_65f1c0de0000000000000009",
         MONGODB_ATLAS_CLIENT_SECRET: "mdb_sa_sk_secret",
-        GROUP_ID: "65f1c0de0000000000000002",
+        MONGODB_ATLAS_PROJECT_ID: "65f1c0de0000000000000002",
         HOST_NAME: "cluster0-shard-00-00.example.net",
       },
     });

@@ -15,7 +15,7 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const readme = await readFile(join(here, "../../README.md"), "utf8");
 const [recipe = ""] = [...readme.matchAll(/^```ts ignore\n(.*?)^```$/gms)]
   .map(([, code = ""]) => code)
-  .filter((code) => code.includes("undici"));
+  .filter((code) => code.includes("EnvHttpProxyAgent"));
 
 /** Runs a program with a proxy in its environment; gives what it prints and how many tunnels the proxy was asked for. */
 async function throughProxy(program: string, args: string[], code: string, variables: Record<string, string> = {}) {
