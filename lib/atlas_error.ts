@@ -1,6 +1,6 @@
 import { listOf, memberOf, parseJson, readText, textOf } from "./json.ts";
 
-/** What an `AtlasError` says: its properties, each of which may be absent. */
+/** Properties of an `AtlasError`. */
 export interface AtlasErrorFacts {
   code?: string | undefined;
   detail?: string | undefined;
@@ -12,10 +12,7 @@ export interface AtlasErrorFacts {
 
 const MAX_DETAIL = 500; // characters
 
-/**
- * A call that the server refused, with what it said and what to do about it: in one line as the message, and as
- * properties. What may be credentials in the server's words is masked.
- */
+/** A call that the server refused: its message says why, and what to do about it, in one line. Credentials are masked. */
 export class AtlasError extends Error {
   override get name(): string {
     return "AtlasError";
@@ -38,7 +35,7 @@ export class AtlasError extends Error {
   /** Not enumerable; its body has been read. */
   declare response: Response;
 
-  /** Made by `ensureOk` and `paginate`. The place is the path of the response's URL, unless it is given. */
+  /** Made by `ensureOk` and `paginate`. */
   constructor(
     response: Response,
     facts: AtlasErrorFacts,
@@ -54,10 +51,10 @@ export class AtlasError extends Error {
 }
 
 /**
- * The response if its status is 200 to 299, else an `AtlasError` with what its body says.
+ * The response if its status is 200 to 299.
  *
- * @param response What a fetch gave, awaited or not
- * @throws {AtlasError} for any other status. At most 256 KiB of the body are read
+ * @param response Of a fetch, awaited or not
+ * @throws {AtlasError} for any other status, with what the body says: at most 256 KiB of it are read
  *
  * @example
  * ```ts
@@ -112,7 +109,6 @@ function messageOf(
   return said ? `${head}: ${said}` : head;
 }
 
-/** The server's words, without the period at their end. */
 function sentence(words = ""): string {
   return inOneLine(masked(words)).slice(0, MAX_DETAIL).replace(/\.?\s*$/, "");
 }
@@ -121,10 +117,7 @@ function inOneLine(text: string): string {
   return text.replace(/[\s\p{C}]+/gu, " ").trim();
 }
 
-/**
- * Servers and proxies may quote the Authorization header that they refuse: all that follows a scheme goes if it may hold
- * credentials. A JWT or a client secret goes wherever it stands.
- */
+/** Servers may quote what they refuse: all behind a scheme goes, if it may hold credentials. */
 function masked(text: string): string {
   const known = text.replace(/(eyJ|mdb_sa_sk_)[\w.-]+/g, "***");
   const [words = "", scheme] = /^[^]*?(basic|bearer|digest)/i.exec(known) ?? [];
@@ -154,7 +147,6 @@ function hintOf({ status, url, headers }: Response, code: string): string | unde
   return isSignedIn ? undefined : signInHint(headers.get("www-authenticate") ?? "Bearer", url);
 }
 
-/** What to do about a 401 to credentials, by the challenge that came with it. */
 function signInHint(challenge: string, url: string): string | undefined {
   if (/\bstale *= *"?true/i.test(challenge)) return "Call again: the server did not know its own nonce any more";
   if (/\bdigest\b/i.test(challenge)) {

@@ -5,18 +5,18 @@ import { digest } from "./digest/digest_fetch.ts";
 import { retry, type RetryOptions } from "./retry_fetch.ts";
 import { assertSecure, createTokenSource, type TokenStore } from "./token_source.ts";
 
-/** A fetch for Atlas: it takes paths below `/api/atlas/v2` too, and a version and a format for one call. */
+/** A fetch for Atlas: it takes paths too, and a version and a format. */
 export type AtlasFetch = (input: string | URL | Request, init?: AtlasRequestInit) => Promise<Response>;
 
-/** What fetch takes, and what Atlas takes beyond it. */
+/** What fetch takes, and more. */
 export interface AtlasRequestInit extends RequestInit {
   /**
-   * The version of the resource for this call: `"2024-08-05"`, `"preview"`.
-   * @default {the version of createAtlasFetch}
+   * `"2024-08-05"`, `"preview"`: for this call.
+   * @default {that of createAtlasFetch}
    */
   version?: string | undefined;
   /**
-   * The format of the answer: `"gzip"` for log downloads, which fetch does not decompress.
+   * `"gzip"` for log downloads, which fetch does not decompress.
    * @default {"json"}
    */
   format?: "json" | "csv" | "gzip" | undefined;
@@ -24,9 +24,9 @@ export interface AtlasRequestInit extends RequestInit {
 
 /** An Atlas API key, for Digest. */
 export interface ApiKey {
-  /** Eight letters; the user name. */
+  /** The user name. */
   publicKey: string;
-  /** A UUID; the password. */
+  /** The password. */
   privateKey: string;
 }
 
@@ -40,9 +40,8 @@ export interface ServiceAccount {
   tokenStore?: TokenStore | undefined;
 }
 
-/** An access token minted elsewhere. It lives an hour and cannot be renewed. */
+/** An access token minted elsewhere: it lives an hour and cannot be renewed. */
 export interface AccessToken {
-  /** Sent as `Authorization: Bearer`. */
   accessToken: string;
 }
 
@@ -54,18 +53,17 @@ export interface AtlasFetchOptions {
    */
   credentials?: ApiKey | ServiceAccount | AccessToken | undefined;
   /**
-   * Where Atlas is: an origin, or that with `/api/atlas/v2`. Credentials go nowhere else.
-   * @default {MONGODB_ATLAS_BASE_URL with credentials of the environment, else "https://cloud.mongodb.com"}
+   * Where Atlas is: an origin, with or without `/api/atlas/v2`. Credentials go nowhere else.
+   * @default {"https://cloud.mongodb.com"; with credentials of the environment MONGODB_ATLAS_BASE_URL}
    */
   baseUrl?: string | URL | undefined;
   /**
-   * The version in the media types: `YYYY-MM-DD`, `YYYY-MM-DD.upcoming` or `"preview"`. The newest version of a resource
-   * that is not after the date answers.
+   * `YYYY-MM-DD`, `YYYY-MM-DD.upcoming` or `"preview"`. The newest version of a resource not after the date answers.
    * @default {"2025-03-12"}
    */
   version?: string | undefined;
   /**
-   * How often to try again, and how long to wait before; `false` for one try.
+   * How to retry; `false`: not at all.
    * @default {{ limit: 2, maxDelay: 60_000 }}
    */
   retry?: RetryOptions | false | undefined;
@@ -81,38 +79,26 @@ const DEFAULT_BASE_URL = "https://cloud.mongodb.com";
 const DEFAULT_VERSION = "2025-03-12"; // serves nearly all operations
 const API_PATH = "/api/atlas/v2";
 
-/** Where the calls go, and the layers that sign them. */
+/** Where calls go, and what signs them. */
 interface Atlas {
   origin: string;
   send: Send;
 }
 
-/**
- * A fetch for the MongoDB Atlas Administration API with the credentials of the environment: `createAtlasFetch()`.
- * Nothing is read before the first request.
- *
- * @example
- * ```ts no-eval
- * import { atlasFetch } from "atlas-fetch";
- *
- * const response = await atlasFetch("/");
- * console.log(await response.json());
- * ```
- */
+/** `createAtlasFetch()`: with the credentials of the environment, read at the first request. */
 export const atlasFetch: AtlasFetch = /* @__PURE__ */ createAtlasFetch();
 
 /**
- * Makes a fetch for the MongoDB Atlas Administration API.
+ * A fetch for the MongoDB Atlas Administration API.
  *
- * `"/groups"` and `"groups"` stand below `/api/atlas/v2`, `"/api/..."` from the origin, a full URL as it is. Below
- * `/api/atlas/v2` it asks for a versioned media type, unless you set `Accept`; a string body goes as
- * `application/json`, unless you set `Content-Type`. What the server answers is returned, whatever its status:
- * `ensureOk` makes errors of it.
+ * `"/groups"` and `"groups"` stand below `/api/atlas/v2`, where it asks for a versioned media type; `"/api/..."` from the
+ * origin; a full URL as it is. A string body goes as `application/json`. Your own `Accept` and `Content-Type` win. All that
+ * the server answers is returned: `ensureOk` makes errors of it.
  *
  * @param options
- * @throws {TypeError} for an option that there is not, and for credentials, a base URL or a version that cannot be right;
- * as a rejection of the call for a URL of another origin, an `Authorization` header, a version or format that there is
- * not, or an environment without credentials: all before anything is sent
+ * @throws {TypeError} for an unknown option, and for credentials, a base URL or a version that cannot be right. Calls reject
+ * with one, before anything is sent, for another origin, an `Authorization` header, an unknown version or format, and an
+ * environment without credentials
  * @throws {RangeError} for retry options out of range
  *
  * @example
@@ -170,7 +156,7 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
   };
 }
 
-/** Lets no misspelt option pass: it could mean another identity or another host. */
+/** A misspelt option could mean another identity or another host. */
 function assertOptions(options: AtlasFetchOptions): void {
   for (const name of Object.keys(options)) {
     if (!OPTIONS.includes(name)) throw new TypeError(`Cannot use the option ${name}: there are ${OPTIONS.join(", ")}`);
@@ -188,7 +174,7 @@ function assertOptions(options: AtlasFetchOptions): void {
 function originOf(baseUrl: string | URL, name: string): string {
   const text = String(baseUrl);
   const url = URL.canParse(text) && new URL(text);
-  // Nothing else may be in it: no user name, query or fragment either.
+  // No user name, query or fragment either.
   if (!url || url.href.replace(/\/(api\/atlas\/v2\/?)?$/, "") !== url.origin) {
     throw new TypeError(`Cannot use ${name}: it is not an origin such as ${DEFAULT_BASE_URL}`);
   }
@@ -213,7 +199,7 @@ function mediaType(version: string, format = "json"): string {
   );
 }
 
-/** The URL of a path: below the API's, or from the origin if it starts with `/api/`. A URL stays as it is. */
+/** The URL of a path; a URL as it is. */
 function resolve(path: string, origin: string): string {
   const isHttpUrl = /^https?:/i.test(path);
   const isOtherUrl = !isHttpUrl && /^[a-z][a-z\d+.-]*:/i.test(path);

@@ -5,7 +5,7 @@ import type { TokenSource } from "./token_source.ts";
 
 /** Options of `createBearerFetch`. */
 export interface BearerFetchOptions {
-  /** Gives the tokens, such as `createTokenSource`. */
+  /** Such as `createTokenSource` makes. */
   token: TokenSource;
   /**
    * Sends the requests.
@@ -17,24 +17,12 @@ export interface BearerFetchOptions {
 /**
  * A fetch that sends `Authorization: Bearer` with a token from a source (RFC 6750 section 2.1).
  *
- * The token goes to whatever URL it is given, and over redirects as fetch has it. A 401 is answered once with a renewed
- * token, unless it has an `X-Error-Code` (a missing role, which no token would change), or the call cannot be repeated: a
- * stream, or a POST that was redirected. These have the renewed token the next time.
+ * The token goes to whatever URL it is given, and over redirects as with fetch. A 401 is answered once with a renewed
+ * token, unless it has an `X-Error-Code` (a role is missing), or the call cannot be repeated: a stream, or a redirected POST.
  *
  * @param options
- * @throws {TypeError} if there is no token source. A call rejects with one for an `Authorization` header and for a token
- * that no header can hold; and with whatever the source throws
- *
- * @example
- * ```ts no-eval
- * import { createBearerFetch, createTokenSource } from "atlas-fetch";
- *
- * const token = createTokenSource({ clientId: "mdb_sa_id_...", clientSecret: "mdb_sa_sk_..." });
- * const fetch = createBearerFetch({ token });
- * const response = await fetch("https://cloud.mongodb.com/api/atlas/v2/groups", {
- *   headers: { accept: "application/vnd.atlas.2025-03-12+json" },
- * });
- * ```
+ * @throws {TypeError} if there is no token source. Calls reject with one for an `Authorization` header and for a token that
+ * no header can hold; and with what the source throws
  */
 export function createBearerFetch(options: BearerFetchOptions): Fetch {
   const { token, fetch }: Partial<BearerFetchOptions> = options ?? {};
@@ -43,7 +31,7 @@ export function createBearerFetch(options: BearerFetchOptions): Fetch {
   return door((call) => send(unsigned(call)));
 }
 
-/** The layer that sends access tokens. */
+/** As a layer. */
 export function bearer(token: TokenSource, send: Send): Send {
   return async function sendBearer(call) {
     const { url, method, headers, body } = call;

@@ -2,12 +2,11 @@ import { assertCredential } from "./digest/authorization.ts";
 import { memberOf } from "./json.ts";
 import type { TokenStore } from "./token_source.ts";
 
-/** Who calls, of whatever kind. */
+/** Who calls. */
 export interface Credentials {
   kind: "access token" | "service account" | "API key";
-  /** The user name, the client id or the token. */
+  /** Or the token. */
   id: string;
-  /** Empty for a token. */
   secret: string;
   store?: TokenStore | undefined;
 }
@@ -29,7 +28,7 @@ export const CREDENTIAL_VARIABLES: readonly (readonly string[])[] = [
 const API_KEY_OPTIONS = ["publicKey", "privateKey"];
 const CREDENTIAL_OPTIONS = [["accessToken"], ["clientId", "clientSecret"], API_KEY_OPTIONS];
 
-/** The credentials that are given as an option. */
+/** The credentials given as an option. */
 export function givenCredentials(given: object): Credentials {
   const isGiven = (name: string) => memberOf(given, name) !== undefined;
   const names = CREDENTIAL_OPTIONS.find((names) => names.some(isGiven)) ?? API_KEY_OPTIONS;
@@ -37,11 +36,7 @@ export function givenCredentials(given: object): Credentials {
   return { ...read(given, names), store: tokenStore };
 }
 
-/**
- * The credentials of the environment.
- *
- * @throws {TypeError} that names what is missing; or what Deno throws without --allow-env, if there are none for this
- */
+/** The credentials of the environment. If there are none, what Deno throws without --allow-env goes first. */
 export function credentialsIn(env: Environment): Credentials {
   const denials: unknown[] = [];
   const isSet = (name: string) => {
@@ -60,7 +55,7 @@ export function credentialsIn(env: Environment): Credentials {
   throw new TypeError(`Cannot find Atlas credentials: set ${sets}, or give the option credentials`);
 }
 
-/** The base URL of the environment, which goes with its credentials; it is not guessed where Deno denies it. */
+/** Not guessed where Deno denies it. */
 export function baseUrlIn(env: Environment): string | undefined {
   try {
     return env.MONGODB_ATLAS_BASE_URL;
@@ -70,7 +65,7 @@ export function baseUrlIn(env: Environment): string | undefined {
   }
 }
 
-/** Reads credentials by their names in the options or the environment. */
+/** By their names in the options or the environment. */
 function read(source: object, names: readonly string[]): Credentials {
   const isServiceAccount = names.some((name) => /client/i.test(name));
   const [id = "", secret = ""] = names.map((name) => {

@@ -8,13 +8,13 @@ const ANY_URL = "https://localhost"; // only the query of `next` counts
 /**
  * The items of a list, page by page as they arrive.
  *
- * It asks for 500 items a page unless the query says otherwise, and takes the query of `links[rel=next]` only, so that no
- * `next` leads credentials elsewhere. It ends with a page that has no `next`, or one that was asked for before.
+ * It asks for 500 a page unless the query says otherwise, and takes only the query of `links[rel=next]`, so that no `next`
+ * leads credentials elsewhere. It ends with a page without `next`, or with one that was asked for before.
  *
  * @param fetch Such as `atlasFetch`
- * @param input Of the list, as `fetch` takes it
+ * @param input As `fetch` takes it
  * @param init For each page
- * @throws {AtlasError} for a page that is refused or is no list, with its path and number; and what `fetch` throws
+ * @throws {AtlasError} for a page that is refused or is no list; and what `fetch` throws
  *
  * @example
  * ```ts

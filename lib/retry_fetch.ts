@@ -2,7 +2,7 @@ import { type Call, discard, door, type Fetch, isGetOrHead, isStream, type Send,
 import { connectionFailure, tellingError } from "./digest/connection.ts";
 import { pause } from "./pause.ts";
 
-/** How often to retry, and how long to wait. */
+/** How often and how long. */
 export interface RetryOptions {
   /**
    * Retries beyond the first try.
@@ -33,27 +33,18 @@ const MAX_TIMER = 2 ** 31 - 1; // ms; a longer one is due at once
  * A fetch that retries only what is safe to repeat: after a 429 and a connection that was never made every method, after
  * 500, 502, 503, 504 and a lost connection GET and HEAD; a stream never.
  *
- * It waits as long as `Retry-After` says and up to a second more, else from 1 s (429: 10 s) doubled each time, with full
- * jitter. Put it around a fetch that authenticates, so that each try is signed anew.
+ * It waits for `Retry-After` and up to a second more, else from 1 s (429: 10 s) doubled each time, with full jitter. Put it
+ * around a fetch that authenticates, so that each try is signed anew.
  *
  * @param options
  * @throws {RangeError} if `limit` is not a whole number from 0, or `maxDelay` not from 0 to 2147483647. A call whose
- * connection is lost for good rejects with fetch's error; if it is neither GET nor HEAD, with a `TypeError` that says that
- * it may have been executed, and has that as `cause`
- *
- * @example
- * ```ts no-eval
- * import { createRetryFetch } from "atlas-fetch";
- *
- * const fetch = createRetryFetch({ limit: 4 });
- * const response = await fetch("https://example.com/");
- * ```
+ * connection is lost for good rejects with fetch's error or, if it may have been executed, with a `TypeError` that says so
  */
 export function createRetryFetch(options: RetryFetchOptions = {}): Fetch {
   return door(retry(options, wire(options.fetch)));
 }
 
-/** The layer that retries. */
+/** As a layer. */
 export function retry({ limit = 2, maxDelay = 60_000 }: RetryOptions, send: Send): Send {
   const isInRange = Number.isInteger(limit) && limit >= 0 && maxDelay >= 0 && maxDelay <= MAX_TIMER;
   if (!isInRange) {
@@ -65,14 +56,14 @@ export function retry({ limit = 2, maxDelay = 60_000 }: RetryOptions, send: Send
     return Math.random() * Math.min(firstDelay * 2 ** retries, maxDelay);
   }
 
-  /** The wait before a response is tried again, in ms; undefined if it is not. */
+  /** In ms; undefined if there is to be no retry. */
   function delayAfter(
     { status, headers, redirected }: Response,
     { method }: Call,
     retries: number,
   ): number | undefined {
     const isTransient = [429, 500, 502, 503, 504].includes(status);
-    // Nothing was done before a 429, unless there was a redirect before it.
+    // Before a redirect something may have been done.
     const isSafeToRepeat = isGetOrHead(method) || (status === 429 && !redirected);
     if (!isTransient || !isSafeToRepeat) return undefined;
     const asked = retryAfter(headers.get("retry-after") ?? "");
@@ -110,7 +101,7 @@ export function retry({ limit = 2, maxDelay = 60_000 }: RetryOptions, send: Send
   };
 }
 
-/** In the runtime's words, without the URL that Deno puts before them. */
+/** Without the URL that Deno puts before it. */
 function reasonOf(error: unknown): string {
   const { message, code } = tellingError(error);
   const words = String(message).replace(/^.*client error \(\w+\): |\..*/gs, "");
@@ -120,7 +111,7 @@ function reasonOf(error: unknown): string {
 /** `Retry-After` in ms from now (RFC 9110 section 10.2.3); NaN if it cannot be read. */
 function retryAfter(value: string): number {
   if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000;
-  // Date.parse reads much that is no HTTP-date, and asctime's form, which has no zone, as local time.
+  // Date.parse reads more, and asctime's form as local time.
   const isDate = /^[A-Z].+ \d\d:\d\d:\d\d\b/.test(value);
   return isDate ? Math.max(0, Date.parse(value.replace(/( GMT)?$/, " GMT")) - Date.now()) : NaN;
 }

@@ -6,7 +6,7 @@ import { utf8ByteString } from "./digest/hash.ts";
 import { isToken, memberOf, parseJson, readText } from "./json.ts";
 import { pause } from "./pause.ts";
 
-/** Gives an access token: the one it has or, if that ends soon or was refused, a new one. */
+/** Gives an access token: a new one if the last ends soon or was refused. */
 export type TokenSource = (options?: TokenRequest) => Promise<string>;
 
 /** Options of a `TokenSource`. */
@@ -19,9 +19,7 @@ export interface TokenRequest {
 
 /** Shares access tokens between processes. A Map works, since the value holds its expiry; so do Redis and Deno KV. */
 export interface TokenStore {
-  /** What was set last. */
   get(key: string): Promise<string | undefined> | string | undefined;
-  /** Keeps a value for so long at most. */
   set(key: string, value: string, expiresInSeconds: number): Promise<unknown> | unknown;
 }
 
@@ -29,14 +27,14 @@ export interface TokenStore {
 export interface TokenSourceOptions {
   /** `mdb_sa_id_...` */
   clientId: string;
-  /** `mdb_sa_sk_...`; sent to the token URL only. */
+  /** `mdb_sa_sk_...` */
   clientSecret: string;
   /**
    * Where tokens are minted.
    * @default {"https://cloud.mongodb.com/api/oauth/token"}
    */
   tokenUrl?: string | URL | undefined;
-  /** Shares the token between processes: Atlas allows 50 mints a minute and 100 live tokens. */
+  /** Atlas allows 50 mints a minute and 100 live tokens. */
   store?: TokenStore | undefined;
   /**
    * Sends the requests.
@@ -60,20 +58,12 @@ const STORE_PATIENCE = 2000; // ms
 /**
  * The access tokens of a service account, minted by the OAuth client credentials grant (RFC 6749 section 4.4).
  *
- * A token serves until 60 s before its end. All who ask meanwhile wait for the same mint: at most three tries within 10 s.
- * A store that throws, returns rubbish or is silent for 2 s is passed over.
+ * A token serves until 60 s before its end. All wait for the same mint: at most three tries within 10 s. A store that
+ * throws, returns rubbish or is silent for 2 s is passed over.
  *
  * @param options
- * @throws {TypeError} if a credential is missing, holds a line break or NUL, or the id holds `:`. The source rejects with
- * an `AtlasError` if the mint is refused, redirected or brings no token, with a `TypeError` if the host does not answer
- *
- * @example
- * ```ts no-eval
- * import { createTokenSource } from "atlas-fetch";
- *
- * const token = createTokenSource({ clientId: "mdb_sa_id_...", clientSecret: "mdb_sa_sk_..." });
- * console.log((await token()).length);
- * ```
+ * @throws {TypeError} if a credential is missing, holds a line break or NUL, or the id a colon. The source rejects with an
+ * `AtlasError` if the mint is refused or brings no token, with a `TypeError` if the host does not answer
  */
 export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const { clientId, clientSecret, store, ...rest }: Partial<TokenSourceOptions> = options ?? {};
@@ -102,39 +92,33 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     return held = minted;
   }
 
+  /** Tries again by itself: whatever the calls that wait may do, nothing was done yet. */
   async function mint(): Promise<Token> {
     const signal = AbortSignal.timeout(MAX_MINT_TIME);
-    try {
-      return await mintBefore(signal);
-    } catch (cause) {
-      const isUnanswered = signal.aborted || connectionFailure(cause);
-      if (!isUnanswered) throw cause;
-      throw new TypeError(`Cannot get an access token: ${tokenUrl.host} did not answer`, { cause });
-    }
-  }
-
-  async function mintBefore(deadline: AbortSignal): Promise<Token> {
     for (let retries = 0;; retries++) {
       try {
-        return await unlessAborted(requestToken(deadline), deadline);
-      } catch (error) {
-        const isTransient = error instanceof AtlasError
-          ? [502, 503, 504].includes(error.status)
-          : connectionFailure(error);
-        if (!isTransient || retries === MAX_MINT_RETRIES) throw error;
+        if (retries > 0) await pause(Math.random() * FIRST_MINT_DELAY * 2 ** (retries - 1), signal);
+        return await unlessAborted(requestToken(signal), signal);
+      } catch (cause) {
+        const isUnanswered = signal.aborted || connectionFailure(cause) !== undefined;
+        const isTransient = isUnanswered || (cause instanceof AtlasError && [502, 503, 504].includes(cause.status));
+        const isLast = signal.aborted || retries === MAX_MINT_RETRIES;
+        if (isUnanswered && isLast) {
+          throw new TypeError(`Cannot get an access token: ${tokenUrl.host} did not answer`, { cause });
+        }
+        if (!isTransient || isLast) throw cause;
       }
-      await pause(Math.random() * FIRST_MINT_DELAY * 2 ** retries, deadline);
     }
   }
 
   async function requestToken(signal: AbortSignal): Promise<Token> {
     const DEFAULT_LIFETIME = 3600; // seconds, as Atlas has it
-    const MAX_LIFETIME = 1e9; // seconds; a longer one is a mistake, and overflows in stores
+    const MAX_LIFETIME = 1e9; // seconds; a longer one overflows in stores
     const askedAt = Date.now();
     const response = await ensureOk(fetch(tokenUrl.href, {
       method: "POST",
       headers: {
-        // RFC 6749 section 2.3.1 would have the id form-encoded; Atlas wants `_` as it stands.
+        // Not form-encoded, as RFC 6749 section 2.3.1 has it: Atlas wants `_` as it stands.
         authorization: `Basic ${btoa(utf8ByteString(`${clientId}:${clientSecret}`))}`,
         accept: "application/json",
         "content-type": "application/x-www-form-urlencoded",
@@ -165,7 +149,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   };
 }
 
-/** Throws a `TypeError` unless the URL is `https:`, or `http:` of this machine: others could read the credentials. */
+/** Others could read the credentials. */
 export function assertSecure({ protocol, host, hostname }: URL): void {
   const isLoopback = /^(localhost|.+\.localhost|127\.[\d.]+|\[::1])$/.test(hostname);
   if (protocol === "https:" || (protocol === "http:" && isLoopback)) return;
@@ -181,7 +165,7 @@ function readStored(value: string | undefined): Token | undefined {
   return isToken(token) && typeof end === "number" ? { token, expiresAt: end } : undefined;
 }
 
-/** What a store answers, or undefined if it fails or takes too long. */
+/** Undefined if a store fails or takes too long. */
 async function patiently<T>(ask: () => T | Promise<T>): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const silence = new Promise<undefined>((resolve) => timer = setTimeout(() => resolve(undefined), STORE_PATIENCE));

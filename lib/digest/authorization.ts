@@ -1,43 +1,31 @@
 import type { DigestChallenge } from "./challenge.ts";
 import { bytesOf, hexDigest, utf8ByteString } from "./hash.ts";
 
-/** What `digestAuthorization` signs, and with what. */
+/** What is signed, and with what. */
 export interface DigestRequest {
-  /** Sent as UTF-8. */
   username: string;
-  /** Sent only hashed. */
   password: string;
-  /** Exactly as it is sent. */
+  /** As it is sent. */
   method: string;
-  /** The request target: path and query, as on the wire. */
+  /** Path and query, as on the wire. */
   uri: string;
-  /** How many requests this nonce has signed, with this one: from 1. */
+  /** How many requests this nonce has signed, from 1. */
   count: number;
-  /** Chosen by the client at random. */
+  /** Random. */
   cnonce: string;
-  /** Hashed for `auth-int` only. */
+  /** For `auth-int`. */
   body?: string | Uint8Array | undefined;
 }
 
-/** Signs requests that answer one challenge with one cnonce. */
+/** Signs requests with one cnonce. */
 export type Signer = (request: Omit<DigestRequest, "username" | "password" | "cnonce">) => string;
 
 /**
  * The `Authorization` value that answers a Digest challenge (RFC 7616 section 3.4; RFC 2069 if it offers no qop).
  *
- * Realm, nonce and opaque are byte strings, one character a byte, as fetch delivers them; user name, password and body
- * are text.
+ * Realm, nonce and opaque are byte strings, as fetch delivers them; user name, password and body are text.
  *
- * @throws {TypeError} if the user name or password holds CR, LF or NUL, or the platform does not offer the hash
- *
- * @example
- * ```ts
- * import { digestAuthorization, findDigestChallenge, parseChallenges } from "atlas-fetch/digest";
- *
- * const challenge = findDigestChallenge(parseChallenges('Digest realm="a", nonce="b", qop="auth"'));
- * const request = { username: "u", password: "p", method: "GET", uri: "/", count: 1, cnonce: "c" };
- * if (challenge) console.log(digestAuthorization(challenge, request));
- * ```
+ * @throws {TypeError} if user name or password holds CR, LF or NUL, or the platform does not offer the hash
  */
 export function digestAuthorization(challenge: DigestChallenge, request: DigestRequest): string {
   assertCredential("username", request.username);
@@ -45,11 +33,7 @@ export function digestAuthorization(challenge: DigestChallenge, request: DigestR
   return createSigner(challenge, request)(request);
 }
 
-/**
- * Lets no credential pass that would end the header field, or be cut off by servers written in C.
- *
- * @throws {TypeError} that names it
- */
+/** Throws a `TypeError` for what would end the header field, or be cut off by servers written in C. */
 export function assertCredential(name: string, value: unknown): asserts value is string {
   if (typeof value !== "string") throw new TypeError(`Cannot authenticate: ${name} is missing, or is no string`);
   if (/[\r\n\0]/.test(value)) throw new TypeError(`Cannot authenticate: ${name} holds a line break or NUL`);
@@ -67,9 +51,9 @@ export function createSigner(
   let ha1 = hexDigest(hash, bytesOf(`${username}:${realm}:${utf8ByteString(credentials.password)}`));
   if (session) ha1 = digest(`${ha1}:${nonce}:${cnonce}`);
 
-  // RFC 7616 section 3.4.4 hashes the name in the header only: A1 holds the plain one.
+  // A1 holds the plain name (RFC 7616 section 3.4.4).
   const name = userhash ? hexDigest(hash, bytesOf(`${username}:${realm}`)) : username;
-  // In the order of RFC 7616's example, by which some devices read them.
+  // Some devices read the parameters by the order of RFC 7616's example.
   const start = `Digest username=${quoted(name)}, realm=${quoted(realm)}, nonce=${quoted(nonce)}, uri=`;
   const beforeCount = algorithm === undefined ? "" : `, algorithm=${algorithm}`;
   let afterCount = "";

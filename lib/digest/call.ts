@@ -1,10 +1,10 @@
 /** A function with the shape of the global `fetch`. Never `typeof fetch`: Bun's demands `preconnect`. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
-/** A body that can be sent once only: a `ReadableStream`, or what Node takes for one. */
+/** Can be sent once only. */
 type Stream = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
-/** A call whose arguments have been read: an init for fetch, with the runtime's extras such as `dispatcher`. */
+/** The arguments of a fetch, read: an init, with the runtime's extras such as `dispatcher`. */
 export interface Call extends Omit<RequestInit, "body"> {
   /** Without fragment, and without a bare `?`, which Node 20 would not send. */
   url: URL;
@@ -24,10 +24,7 @@ export type Send = (call: Call) => Promise<Response>;
 const runtimeFetch = globalThis.fetch;
 const nextTurn = globalThis.setImmediate;
 
-/**
- * The outermost layer: a fetch that reads its arguments, and changes nothing of the caller's. Once the signal is aborted,
- * a call rejects with its reason, whatever else fails.
- */
+/** The outermost layer: it reads the arguments. Once the signal is aborted, its reason is what a call rejects with. */
 export function door(send: Send): Fetch {
   return async function fetch(input, init) {
     init ??= {}; // fetch takes null too
@@ -66,7 +63,7 @@ export function copy(call: Call, changes?: Partial<Call>, leftOut?: RegExp): Cal
   return { ...call, headers, ...changes };
 }
 
-/** The call, unless it has an `Authorization` header of the caller's: that is a `TypeError`. */
+/** The call, which must have no `Authorization` header of the caller's. */
 export function unsigned(call: Call): Call {
   if (!call.headers.has("authorization")) return call;
   throw new TypeError("Cannot send your own Authorization header. Remove it, or use plain fetch");
@@ -89,7 +86,7 @@ function isRequest(input: unknown): input is Request {
   return "url" in Object(input);
 }
 
-/** An HTTP URL, without what is not sent. Any other is a `TypeError`, and so is one with a user name or password. */
+/** A URL without what is not sent. */
 export function parseUrl(input: string, base?: URL): URL {
   let url: URL | undefined;
   try {
@@ -137,7 +134,7 @@ async function readBody(body: NonNullable<RequestInit["body"]> | Request, call: 
   return await replayable(serialised.arrayBuffer());
 }
 
-/** A Blob, since Node 20 follows no 307 with bytes: not by the global, which jsdom replaces. Deno chunks an empty one. */
+/** As a Blob, since Node 20 follows no 307 with bytes; by a Response, since jsdom replaces Blob; Deno chunks an empty one. */
 async function replayable(body: Promise<ArrayBuffer>): Promise<Call["body"]> {
   const bytes = await body;
   return bytes.byteLength > 0 ? await new Response(bytes).blob() : new Uint8Array();
@@ -158,7 +155,7 @@ export function isGetOrHead(method: string): boolean {
   return method === "GET" || method === "HEAD";
 }
 
-/** Reads what nobody will see. Node uses the connection again one turn later; cancelling would close it. */
+/** Reads what nobody will see: Node reuses the connection one turn later, and closes it if the body is cancelled. */
 export async function discard({ body }: Response, { signal }: Call): Promise<void> {
   await unlessAborted(drain(body).then(() => new Promise(nextTurn)), signal);
 }
@@ -187,7 +184,7 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | null
   });
 }
 
-/** Not the method of that name: polyfills lack it, and give no reason. */
+/** Polyfills lack the method of that name, and the reason. */
 export function throwIfAborted(signal: AbortSignal | null | undefined): void {
   if (signal?.aborted) throw reasonOf(signal);
 }

@@ -1,16 +1,14 @@
 import type { HashName } from "./hash.ts";
 
-/** One challenge of a `WWW-Authenticate` header (RFC 9110 section 11.6.1). */
+/** A challenge (RFC 9110 section 11.6.1): scheme and names in lower case, values unquoted. */
 export interface Challenge {
-  /** The scheme in lower case: `digest`, `basic`. */
   scheme: string;
-  /** Unquoted, by lower-case name; of a repeated one the first. */
+  /** Of a repeated one the first. */
   params: Readonly<Record<string, string>>;
-  /** What some schemes have in place of parameters. */
   token68?: string;
 }
 
-/** A Digest challenge that can be answered (RFC 7616 section 3.3). Realm, nonce and opaque are byte strings. */
+/** A Digest challenge that can be answered (RFC 7616 section 3.3). */
 export interface DigestChallenge {
   realm: string;
   nonce: string;
@@ -18,13 +16,11 @@ export interface DigestChallenge {
   /** As sent; absent means MD5. */
   algorithm?: string;
   hash: HashName;
-  /** Of an algorithm that ends in `-sess`. */
+  /** `-sess`. */
   session: boolean;
-  /** The one to use, if any was offered. */
+  /** Absent if none was offered. */
   qop?: "auth" | "auth-int";
-  /** The nonce was at fault, not the credentials. */
   stale: boolean;
-  /** The user name is to be hashed. */
   userhash: boolean;
 }
 
@@ -45,22 +41,12 @@ const UP_TO_COMMA = /(?:[^",]+|"[^"\\]*(?:\\[^][^"\\]*)*"?)*/y;
 /**
  * The challenges of a `WWW-Authenticate` value in the order sent. It never throws, and takes linear time.
  *
- * Several fields may be joined by commas, as in `Headers`. Beyond RFC 9110 section 11.6.1 it reads what servers send:
- * unquoted values, with blanks in them too, blanks around `=`, missing commas, an unclosed quote. Parameters behind
- * anything else belong to no challenge.
- *
- * @example
- * ```ts
- * import { parseChallenges } from "atlas-fetch/digest";
- *
- * const [basic, digest] = parseChallenges('Basic realm="a, b", Digest realm="c", nonce="d"');
- * console.log(basic?.params.realm, digest?.params.nonce); // a, b d
- * ```
+ * Beyond RFC 9110 it reads what servers send: unquoted values, even with blanks, blanks around `=`, missing commas, an
+ * unclosed quote. Parameters behind anything else belong to no challenge.
  */
 export function parseChallenges(header: string): Challenge[] {
   const text = header.slice(0, MAX_LENGTH);
   const challenges: Challenge[] = [];
-  /** Undefined where they would belong to no challenge. */
   let params: Record<string, string> | undefined;
   let position = 0;
 
@@ -107,11 +93,7 @@ export function parseChallenges(header: string): Challenge[] {
   }
 }
 
-/**
- * The Digest challenge to answer: of those with the strongest hash the first; undefined if none can be answered.
- *
- * It has a nonce, a known algorithm and, if it offers any qop, `auth` or `auth-int` (RFC 7616 section 3.7).
- */
+/** The Digest challenge to answer: of those with the strongest hash the first, if any can be answered. */
 export function findDigestChallenge(challenges: readonly Challenge[]): DigestChallenge | undefined {
   const found = challenges.map(readDigest);
   const withHash = (name: HashName) => found.find((challenge) => challenge?.hash === name);

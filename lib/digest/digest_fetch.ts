@@ -8,9 +8,7 @@ import { bytesOf } from "./hash.ts";
 
 /** Options of `createDigestFetch`. */
 export interface DigestFetchOptions {
-  /** Sent as UTF-8. */
   username: string;
-  /** Sent only hashed. */
   password: string;
   /**
    * Sends the requests.
@@ -22,7 +20,7 @@ export interface DigestFetchOptions {
 interface Session {
   challenge: DigestChallenge;
   signer: Signer;
-  /** Shared by all with the same nonce and opaque. */
+  /** Of all with the same nonce and opaque. */
   used: { count: number };
 }
 
@@ -44,14 +42,14 @@ const MAX_NONCES = 64;
 /**
  * A fetch that answers the Digest challenges (RFC 7616, 2617, 2069) of the origin of the URL it is given.
  *
- * The first call takes two round trips, each later one a single one. A 401 that cannot be answered is returned as it
- * came. Redirects are followed here, signed for their own URI; to another origin unsigned. A body over 16 KiB waits until
- * a bodyless GET has brought a challenge, and a stream always does, since it can be sent only once. A GET or HEAD whose
- * connection is lost is sent once more. Of a Request only URL, method, headers, body, signal and redirect count.
+ * The first call takes two round trips, each later one a single one. A 401 that cannot be answered is returned. Redirects
+ * to another origin go unsigned. A stream, and a body over 16 KiB, waits until a bodyless GET has brought a challenge. A GET
+ * or HEAD whose connection is lost is sent once more. Of a Request only URL, method, headers, body, signal and redirect
+ * count.
  *
  * @param options
- * @throws {TypeError} if a credential is missing or holds CR, LF or NUL. A call rejects with one for an `Authorization`
- * header, a GET with a body, and a stream if the server takes only `auth-int` or redirects it; else as fetch does
+ * @throws {TypeError} if a credential is missing or holds CR, LF or NUL. Calls reject with one for an `Authorization`
+ * header, a GET with a body, and a stream if the server takes only `auth-int` or redirects it; else as with fetch
  *
  * @example
  * ```ts no-eval
@@ -70,7 +68,7 @@ export function createDigestFetch(options: DigestFetchOptions): Fetch {
   return door((call) => send(unsigned(call)));
 }
 
-/** The layer that answers Digest challenges. */
+/** As a layer. */
 export function digest(username: string, password: string, send: Send): Send {
   const origins = new Map<string, State>();
 
@@ -155,7 +153,7 @@ export function digest(username: string, password: string, send: Send): Send {
       if (redirects > MAX_REDIRECTS) throw new TypeError(`Cannot follow more than ${MAX_REDIRECTS} redirects`);
       await discard(response, call);
       call = next;
-      // Left to fetch, and so unsigned, from another origin on, even if it leads back.
+      // From another origin on it is left to fetch, even if it leads back.
       const isCrossOrigin = call.url.origin !== first.url.origin;
       response = isCrossOrigin ? await send({ ...call, redirect: "follow" }) : await exchange(call);
       Reflect.defineProperty(response, "redirected", { value: true }); // it may be frozen
@@ -164,7 +162,7 @@ export function digest(username: string, password: string, send: Send): Send {
   };
 }
 
-/** Signs a call, or takes away what an earlier try has set. */
+/** Takes away what an earlier try has set, too. */
 function sign({ url, method, headers }: Call, session: Session | undefined, body: Uint8Array | undefined): void {
   if (!session) return headers.delete("authorization");
   const { signer, used } = session;
