@@ -138,21 +138,21 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
   const retryOptions = options.retry === false ? { limit: 0 } : options.retry ?? {};
   const send = retry(retryOptions, (call) => connected().send(call));
 
-  return async function atlasFetch(input, init) {
-    const { origin } = connected();
-    const { version = defaultVersion, format } = init ?? {};
-    const enter = door((call) => {
-      const { url, headers, body } = unsigned(call);
-      assertOrigin(url, origin);
-      if (!headers.has("accept")) {
-        const isVersioned = `${url.pathname}/`.startsWith(`${API_PATH}/`);
-        headers.set("accept", isVersioned ? mediaType(version, format) : "application/json");
-      }
-      // fetch would say text/plain, which Atlas refuses.
-      if (typeof body === "string" && !headers.has("content-type")) headers.set("content-type", "application/json");
-      return send(call);
-    });
-    return await enter(typeof input === "object" && input ? input : resolve(input, origin), init);
+  const enter = door((call) => {
+    const { url, headers, body } = unsigned(call);
+    assertOrigin(url, connected().origin);
+    if (!headers.has("accept")) {
+      const isVersioned = `${url.pathname}/`.startsWith(`${API_PATH}/`);
+      const { version = defaultVersion, format }: AtlasRequestInit = call;
+      headers.set("accept", isVersioned ? mediaType(version, format) : "application/json");
+    }
+    // fetch would say text/plain, which Atlas refuses.
+    if (typeof body === "string" && !headers.has("content-type")) headers.set("content-type", "application/json");
+    return send(call);
+  }, (path) => resolve(path, connected().origin));
+
+  return function atlasFetch(input, init) {
+    return enter(input, init);
   };
 }
 
@@ -202,12 +202,13 @@ function mediaType(version: string, format = "json"): string {
 /** The URL of a path; a URL as it is. */
 function resolve(path: string, origin: string): string {
   const isHttpUrl = /^https?:/i.test(path);
-  const isOtherUrl = !isHttpUrl && /^[a-z][a-z\d+.-]*:/i.test(path);
-  if (typeof path !== "string" || isOtherUrl) {
+  if (isHttpUrl) return path;
+  const isOtherUrl = /^[a-z][a-z\d+.-]*:/i.test(path);
+  if (isOtherUrl || typeof path !== "string") {
     throw new TypeError(`Cannot call Atlas: give a path such as "/groups", or a URL of ${origin}`);
   }
-  if (isHttpUrl) return path;
   const isOtherHost = /^[\\/]{2}/.test(path);
   if (isOtherHost) return new URL(origin).protocol + path;
-  return path.startsWith("/api/") ? origin + path : `${origin}${API_PATH}/${path.replace(/^\//, "")}`;
+  if (path.startsWith("/api/")) return origin + path;
+  return origin + API_PATH + (path.startsWith("/") ? path : `/${path}`);
 }

@@ -72,5 +72,6 @@ export function createSigner(
 }
 
 function quoted(value: string): string {
-  return `"${value.replace(/["\\]/g, "\\$&")}"`;
+  const needsEscapes = /["\\]/.test(value);
+  return `"${needsEscapes ? value.replace(/["\\]/g, "\\$&") : value}"`;
 }

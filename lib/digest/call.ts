@@ -24,13 +24,17 @@ export type Send = (call: Call) => Promise<Response>;
 const runtimeFetch = globalThis.fetch;
 const nextTurn = globalThis.setImmediate;
 
-/** The outermost layer: it reads the arguments. Once the signal is aborted, its reason is what a call rejects with. */
-export function door(send: Send): Fetch {
+/**
+ * The outermost layer: it reads the arguments, a path by `resolve`. Once the signal is aborted, its reason is what a call
+ * rejects with.
+ */
+export function door(send: Send, resolve: (path: string) => string = String): Fetch {
   return async function fetch(input, init) {
     init ??= {}; // fetch takes null too
-    const request: Partial<Request> = isRequest(input) ? input : { url: String(input) };
-    const call = readHead(request, init);
-    const body = init.body ?? (isRequest(input) && input.body ? input : null);
+    const request = isRequest(input) ? input : undefined;
+    const url = request?.url ?? (typeof input === "object" ? String(input) : resolve(input));
+    const call = readHead(url, init, request);
+    const body = init.body ?? (request?.body ? request : null);
     if (body !== null && isGetOrHead(call.method)) { // Bun would send it
       throw new TypeError(`Cannot send a body with ${call.method}: use POST or the query`);
     }
@@ -69,21 +73,21 @@ export function unsigned(call: Call): Call {
   throw new TypeError("Cannot send your own Authorization header. Remove it, or use plain fetch");
 }
 
-function readHead(request: Partial<Request>, init: RequestInit): Call {
+function readHead(url: string, init: RequestInit, request: Request | undefined): Call {
   return {
     ...init,
-    url: parseUrl(String(request.url)),
-    method: sentMethod(init.method ?? request.method ?? "GET"),
-    headers: parseHeaders(init.headers ?? request.headers),
+    url: parseUrl(url),
+    method: sentMethod(init.method ?? request?.method ?? "GET"),
+    headers: parseHeaders(init.headers ?? request?.headers),
     body: null,
-    signal: (init.signal === undefined ? request.signal : init.signal) ?? null,
-    redirect: init.redirect ?? request.redirect ?? "follow",
+    signal: (init.signal === undefined ? request?.signal : init.signal) ?? null,
+    redirect: init.redirect ?? request?.redirect ?? "follow",
     duplex: "half",
   };
 }
 
 function isRequest(input: unknown): input is Request {
-  return "url" in Object(input);
+  return typeof input === "object" && input !== null && "url" in input;
 }
 
 /** A URL without what is not sent. */
@@ -100,7 +104,7 @@ export function parseUrl(input: string, base?: URL): URL {
   }
   // Setting a part costs as much as parsing.
   if (url.href.includes("#")) url.hash = "";
-  const hasBareQuestionMark = !url.search && url.href.endsWith("?");
+  const hasBareQuestionMark = url.href.endsWith("?") && !url.search;
   if (hasBareQuestionMark) url.search = "";
   return url;
 }
