@@ -146,7 +146,7 @@ async function replayable(body: Promise<ArrayBuffer>): Promise<Call["body"]> {
 
 /** Whether a body can be sent once only. */
 export function isStream(body: unknown): body is Stream {
-  return Symbol.asyncIterator in Object(body);
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 }
 
 /** Cancels a stream that will not be sent, as fetch does. */

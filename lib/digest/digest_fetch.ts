@@ -134,13 +134,16 @@ export function digest(username: string, password: string, send: Send): Send {
 
   /** Decides what signs the next call. */
   function conclude(response: Response, session: Session, isFresh: boolean, state: State): void {
+    if (response.status !== 401) {
+      const nonce = nextNonce(response);
+      if (nonce) state.kept = open({ ...session.challenge, nonce }, state);
+      else if (isFresh) state.kept = session;
+      return;
+    }
+    const isRoleMissing = !response.headers.has("www-authenticate");
     const challenge = challengeOf(response);
-    const nonce = nextNonce(response);
-    const isRefused = response.status === 401 && response.headers.has("www-authenticate"); // else a role is missing
-    if (isRefused && isFresh) state.kept = undefined; // lest the next call sign twice: lockouts count that
-    else if (isRefused) state.kept = challenge && open(challenge, state); // for the next stream
-    else if (nonce) state.kept = open({ ...session.challenge, nonce }, state);
-    else if (isFresh) state.kept = session;
+    if (isFresh) state.kept = isRoleMissing ? session : undefined; // lockouts count signed requests: the next call asks
+    else if (challenge) state.kept = open(challenge, state); // for the next stream
   }
 
   return async function sendDigest(first) {
@@ -166,7 +169,8 @@ export function digest(username: string, password: string, send: Send): Send {
 function sign({ url, method, headers }: Call, session: Session | undefined, body: Uint8Array | undefined): void {
   if (!session) return headers.delete("authorization");
   const { signer, used } = session;
-  headers.set("authorization", signer({ method, uri: url.pathname + url.search, count: ++used.count, body }));
+  const uri = url.href.slice(url.origin.length);
+  headers.set("authorization", signer({ method, uri, count: ++used.count, body }));
 }
 
 async function read(body: Call["body"]): Promise<Uint8Array> {
@@ -179,8 +183,9 @@ function sizeOf(body: Call["body"]): number {
   return body && "size" in body ? body.size : 0;
 }
 
-function challengeOf({ status, headers }: Response): DigestChallenge | undefined {
-  return status === 401 ? findDigestChallenge(parseChallenges(headers.get("www-authenticate") ?? "")) : undefined;
+function challengeOf(response: Response): DigestChallenge | undefined {
+  if (response.status !== 401) return undefined;
+  return findDigestChallenge(parseChallenges(response.headers.get("www-authenticate") ?? ""));
 }
 
 /** RFC 7616 section 3.5. */
@@ -190,8 +195,9 @@ function nextNonce({ headers }: Response): string | undefined {
 }
 
 /** The fetch standard's HTTP-redirect fetch. */
-function redirected(call: Call, { status, headers }: Response): Call | undefined {
-  const location = REDIRECTS.includes(status) ? headers.get("location") : null;
+function redirected(call: Call, response: Response): Call | undefined {
+  const { status } = response;
+  const location = REDIRECTS.includes(status) ? response.headers.get("location") : null;
   if (location === null) return undefined;
   const url = parseUrl(new TextDecoder().decode(bytesOf(location)), call.url);
   const { method, body } = call;
