@@ -1,0 +1,271 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, beforeEach, test } from "node:test";
+import { command, KEY, memory, refusal, server } from "./command.ts";
+
+const folder = await mkdtemp(join(tmpdir(), "atlas-fetch-output-"));
+after(() => rm(folder, { recursive: true }));
+const path = join(folder, "answer");
+beforeEach(async () => {
+  for (const name of await readdir(folder)) await rm(join(folder, name));
+});
+
+const terminal = { isTerminal: true, env: { ...KEY, TERM: "dumb" } };
+
+/** Bytes as a body that comes in two parts and then, if so wanted, breaks off. */
+function body(bytes: Uint8Array, error?: Error): Response {
+  const parts = [bytes.subarray(0, 5), bytes.subarray(5)];
+  return new Response(
+    new ReadableStream({
+      pull(controller) {
+        const part = parts.shift();
+        if (part) controller.enqueue(part);
+        else if (error) controller.error(error);
+        else controller.close();
+      },
+    }),
+  );
+}
+
+// To standard output --------------------------------------------------------------------------------------
+
+test("atlas-fetch prints to a pipe the bytes as they were sent", async () => {
+  const bytes = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+  const stdout = memory();
+  assert.equal((await command(["/log.gz"], { fetch: server(() => body(bytes)), stdout })).code, 0);
+  assert.deepEqual(Buffer.from(stdout.bytes()), Buffer.from(bytes));
+  const json = ' {"a" :12345678901234567890,\r\n"b":"\\u001b\u009b"}';
+  assert.equal((await command(["/x"], { fetch: server(() => json) })).stdout, json);
+});
+
+test("atlas-fetch indents JSON for a terminal, keeps each number as it is, and ends the line", async () => {
+  const fetch = server(() => '{"a":[1,{"b":-1.50e+3}],"c":{},"d":[ ],"e":"x\\"},[","f":12345678901234567890}');
+  const { stdout } = await command(["/x"], { fetch, ...terminal });
+  assert.equal(
+    stdout,
+    `{
+  "a": [
+    1,
+    {
+      "b": -1.50e+3
+    }
+  ],
+  "c": {},
+  "d": [],
+  "e": "x\\"},[",
+  "f": 12345678901234567890
+}
+`,
+  );
+  for (const scalar of ["null", "5", '"x"', "[]"]) {
+    assert.equal((await command(["/x"], { fetch: server(() => scalar), ...terminal })).stdout, `${scalar}\n`);
+  }
+});
+
+test("atlas-fetch lets nothing but line ends and tabs move the cursor of a terminal", async () => {
+  const controls = String.fromCharCode(...Array.from({ length: 0xa0 }, (_, code) => code));
+  const texts = [
+    JSON.stringify({ name: controls }), // DEL and C1 stand in it as they are
+    controls,
+    "a,b\r\n1,2\r\n",
+    '{"a": "\\u001b[2J"',
+  ];
+  for (const text of texts) {
+    const fetch = server(() => new Response(text, { headers: { "x-evil": "\u009b2J" } }));
+    for (const args of [["/x"], ["/x", "-i"], ["/x", "-q", "."], ["/x", "--paginate"], ["/x", "-q", "name"]]) {
+      const { stdout, stderr } = await command(args, { fetch, ...terminal });
+      assert.doesNotMatch(stdout + stderr, /(?![\n\t])\p{Cc}/u, `${args}: ${JSON.stringify(text)}`);
+    }
+  }
+  const csv = server(() => new Response("a\tb\r\n1\x1b[2J"));
+  assert.equal((await command(["/x"], { fetch: csv, ...terminal })).stdout, "a\tb\n1\\u001b[2J\n");
+  assert.equal((await command(["/x"], { fetch: server(() => new Response()), ...terminal })).stdout, "");
+});
+
+test("atlas-fetch --include prints status, headers and body, of a refusal too, with the line on stderr", async () => {
+  const fetch = server(() => new Response('{"a":1}', { statusText: "OK", headers: { "X-One": "1" } }));
+  const { stdout } = await command(["/x", "-i"], { fetch });
+  assert.equal(stdout, 'HTTP/1.1 200 OK\ncontent-type: text/plain;charset=UTF-8\nx-one: 1\n\n{"a":1}');
+  const gone = await command(["/x", "-i"], { fetch: server(() => refusal(404, "GONE", "Not there")) });
+  assert.match(
+    gone.stdout,
+    /^HTTP\/1\.1 404\n(?:[\w-]+: .*\n)+\n\{"error":404,"errorCode":"GONE","detail":"Not there"\}$/,
+  );
+  assert.deepEqual([gone.code, gone.stderr], [4, "404 GONE at /api/atlas/v2/x: Not there\n"]);
+  const head = await command(["/x", "-i", "-X", "head"], {
+    fetch: server(() => new Response(null, { headers: { a: "b" } })),
+  });
+  assert.deepEqual(head, { code: 0, stdout: "HTTP/1.1 200\na: b\n\n", stderr: "" });
+});
+
+test("atlas-fetch fails with 1 when a body breaks off, and says so", async () => {
+  const error = new TypeError("terminated", {
+    cause: Object.assign(new Error("other side closed"), { code: "UND_ERR_SOCKET" }),
+  });
+  const fetch = server(() => body(Buffer.from("0123456789"), error));
+  const outcome = await command(["/x"], { fetch });
+  const stderr = "Lost the connection to cloud.mongodb.com: other side closed\n";
+  assert.deepEqual(outcome, { code: 1, stdout: "0123456789", stderr });
+});
+
+// To a file -----------------------------------------------------------------------------------------------
+
+test("atlas-fetch --output saves the body, and prints nothing", async () => {
+  const outcome = await command(["/x", "-o", path], { fetch: server(() => '{"a":1}') });
+  assert.deepEqual(outcome, { code: 0, stdout: "", stderr: "" });
+  assert.equal(await readFile(path, "utf8"), '{"a":1}');
+  assert.deepEqual(await readdir(folder), ["answer"]);
+  const umask = 0o666 & ~process.umask();
+  assert.equal((await stat(path)).mode & 0o777, umask);
+});
+
+test("atlas-fetch --output keeps a file as it was when the call is refused, breaks off or is interrupted", async () => {
+  await writeFile(path, "old");
+  const broken = () => body(Buffer.from("0123456789"), new TypeError("terminated"));
+  const interrupted = new AbortController();
+  const cases: [args: string[], answer: () => string | Response | Promise<Response>, code: number][] = [
+    [[], () => refusal(404, "GONE", "Not there"), 4],
+    [[], broken, 1],
+    [["--paginate"], broken, 1],
+    [["-q", "a.b"], () => '{"a":{}}', 1],
+    [["--timeout", "0.05s"], () => new Promise(() => {}), 124],
+    [[], () => {
+      setTimeout(() => interrupted.abort(Object.assign(new Error("Ended by SIGTERM"), { exitCode: 143 })), 20);
+      return new Response(new ReadableStream());
+    }, 143],
+  ];
+  for (const [args, answer, code] of cases) {
+    const outcome = await command(["/x", "-o", path, ...args], { fetch: server(answer), signal: interrupted.signal });
+    assert.equal(outcome.code, code, outcome.stderr);
+    assert.deepEqual([outcome.stdout, await readFile(path, "utf8")], ["", "old"]);
+    assert.deepEqual(await readdir(folder), ["answer"]);
+  }
+});
+
+test("atlas-fetch --output replaces a file whose mode it keeps, and what a link leads to", async () => {
+  await writeFile(path, "old");
+  await chmod(path, 0o640);
+  await symlink("answer", join(folder, "link"));
+  await symlink(join(folder, "link"), join(folder, "absolute"));
+  for (const [count, name] of ["answer", "link", "absolute"].entries()) {
+    await command(["/x", "-o", join(folder, name)], { fetch: server(() => `${count}`) });
+    assert.equal(await readFile(path, "utf8"), `${count}`);
+    assert.equal((await stat(path)).mode & 0o777, 0o640);
+  }
+  await symlink("new", join(folder, "dangling"));
+  await command(["/x", "-o", join(folder, "dangling")], { fetch: server(() => "5") });
+  assert.equal(await readFile(join(folder, "new"), "utf8"), "5");
+  assert.deepEqual(await readdir(folder), ["absolute", "answer", "dangling", "link", "new"]);
+});
+
+test("atlas-fetch --output sends nothing for a file that cannot be written", async () => {
+  await symlink("loop", join(folder, "loop"));
+  for (const file of [join(folder, "none", "x"), folder, join(folder, "loop")]) {
+    const fetch = server(() => "{}");
+    const { code, stdout, stderr } = await command(["/x", "-d", "{}", "-o", file], { fetch });
+    assert.deepEqual([code, stdout, fetch.requests.length], [1, "", 0], stderr);
+    assert.match(stderr, /^Cannot write \S+: E(NOENT|ISDIR|LOOP|ACCES)[^\n]+\n$/);
+  }
+});
+
+test(
+  "atlas-fetch --output writes to what is no file as it is",
+  { skip: process.platform === "win32" && "POSIX only" },
+  async () => {
+    const discarded = await command(["/x", "-o", "/dev/null"], { fetch: server(() => "{}") });
+    assert.deepEqual(discarded, { code: 0, stdout: "", stderr: "" });
+    assert.ok((await stat("/dev/null")).isCharacterDevice());
+    const full = await command(["/x", "-o", "/dev/full"], { fetch: server(() => "{}") });
+    assert.match(full.stderr, /^Cannot write \/dev\/full: ENOSPC/);
+    assert.equal(full.code, 1);
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const [read, outcome] = await Promise.all([
+      readFile(pipe, "utf8"),
+      command(["/x", "-o", pipe], { fetch: server(() => "{}") }),
+    ]);
+    assert.deepEqual([read, outcome.code], ["{}", 0]);
+    const failed = await command(["/x", "-o", "/dev/null"], { fetch: server(() => refusal(404, "GONE", "")) });
+    assert.equal(failed.code, 4);
+  },
+);
+
+test("atlas-fetch --output - is standard output, and with --include the headers go there", async () => {
+  const fetch = server(() => new Response("{}", { headers: { a: "b", "content-type": "x/y" } }));
+  assert.equal((await command(["/x", "-o", "-"], { fetch })).stdout, "{}");
+  const { stdout } = await command(["/x", "-i", "-o", path], { fetch });
+  assert.deepEqual([stdout, await readFile(path, "utf8")], ["HTTP/1.1 200\na: b\ncontent-type: x/y\n\n", "{}"]);
+  const gone = await command(["/x", "-i", "-o", path], { fetch: server(() => refusal(404, "GONE", "Not there")) });
+  assert.match(gone.stdout, /^HTTP\/1\.1 404\n[^]*\n\n\{"error":404/);
+  assert.equal(await readFile(path, "utf8"), "{}");
+});
+
+test("atlas-fetch --output says that 0 bytes are none of its doing", async () => {
+  const outcome = await command(["/log.gz", "-o", path], { fetch: server(() => new Response()) });
+  assert.deepEqual(outcome, { code: 0, stdout: "", stderr: `${path} has 0 bytes: so had the answer\n` });
+  assert.equal((await stat(path)).size, 0);
+});
+
+// A query -------------------------------------------------------------------------------------------------
+
+const list =
+  '{ "totalCount": 12345678901234567890, "results": [{"name": "a", "tags": [1, 2.50]}, {"name":"b"}, {"id": null}] }';
+
+test("atlas-fetch --query prints the values at a path, one a line", async () => {
+  const queries: [query: string, stdout: string][] = [
+    ["results[].name", "a\nb\n"],
+    [".results[].tags", "[1,2.50]\n"],
+    ["results[].tags[]", "1\n2.50\n"],
+    ["results[1].name", "b\n"],
+    ["results[2].id", "null\n"],
+    ["totalCount", "12345678901234567890\n"],
+    [".", '{"totalCount":12345678901234567890,"results":[{"name":"a","tags":[1,2.50]},{"name":"b"},{"id":null}]}\n'],
+    ["results[].none", ""],
+    ["results[].name.none[].x", ""],
+    ["results[].tags[7]", ""],
+  ];
+  for (const [query, stdout] of queries) {
+    const outcome = await command(["/x", "-q", query], { fetch: server(() => list) });
+    assert.deepEqual(outcome, { code: 0, stdout, stderr: "" }, query);
+  }
+  assert.equal((await command(["/x", "-q", "[].a"], { fetch: server(() => '[{"a":1},{"a":2}]') })).stdout, "1\n2\n");
+  assert.equal((await command(["/x", "-q", "[0]"], { fetch: server(() => ' ["x"]') })).stdout, "x\n");
+});
+
+test("atlas-fetch --query prints a string as it is, but as JSON where it would break its line", async () => {
+  const values: [json: string, line: string][] = [
+    ['"a \\"b\\" \\u00e9 \u{1f511}"', 'a "b" é \u{1f511}'],
+    ['"a\\nb"', '"a\\nb"'],
+    ['"a\u007f\u009b"', '"a\\u007f\\u009b"'],
+    ['"\\ud800"', '"\\ud800"'],
+    ['""', ""],
+    ['{"a":"\u009b", "b" : "}\\\\"}', '{"a":"\\u009b","b":"}\\\\"}'],
+    ['{"\\u0061":{"a":1,"a":2}}', '{"\\u0061":{"a":1,"a":2}}'],
+  ];
+  for (const [json, line] of values) {
+    const { stdout } = await command(["/x", "-q", "v"], { fetch: server(() => `{"v":${json}}`) });
+    assert.equal(stdout, `${line}\n`);
+  }
+  // A name may be written in escapes, and of a repeated one the last counts.
+  assert.equal((await command(["/x", "-q", "ab"], { fetch: server(() => '{"ab":1,"\\u0061b":2}') })).stdout, "2\n");
+});
+
+test("atlas-fetch --query fails with 1 for what is not there, and names what is", async () => {
+  const queries: [query: string, stderr: string][] = [
+    ["name", "Cannot find name in the answer: there is totalCount, results"],
+    ["results.name", "Cannot find name in the answer: there is a list of 3"],
+    ["results[3]", "Cannot find [3] in the answer: there is a list of 3"],
+    ["[]", "Cannot find [] in the answer: there is totalCount, results"],
+    ["totalCount.x", "Cannot find x in the answer: there is 12345678901234567890"],
+    ["results[1].x", "Cannot find x in the answer: there is name"],
+  ];
+  for (const [query, stderr] of queries) {
+    const outcome = await command(["/x", "-q", query], { fetch: server(() => list) });
+    assert.deepEqual(outcome, { code: 1, stdout: "", stderr: `${stderr}\n` });
+  }
+  const page = await command(["/x", "-q", "a"], { fetch: server(() => "<html>") });
+  assert.equal(page.stderr, "Cannot use -q: the answer is no JSON\n");
+});
