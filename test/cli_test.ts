@@ -58,7 +58,7 @@ const mistakes: [args: string[], said: RegExp, machine?: Machine][] = [
   [[""], /no PATH is given/],
   [["/groups", "/orgs"], /two paths/],
   [["C:/Program Files/Git/groups"], /Git Bash.*without its leading slash/],
-  [["/groups/{clusterName}"], /Nothing fills in \{clusterName\}: write its value in its place/],
+  [["/groups/{clusterName}"], /Nothing fills in \{clusterName\}: write its value there/],
   [["/groups/{groupId}"], /\{groupId\}: set MONGODB_ATLAS_PROJECT_ID, or write/],
   [["/orgs/{orgId}"], /\{orgId\}: set MONGODB_ATLAS_ORG_ID, or write/],
   [["/orgs/{orgId}"], /Cannot fill in \{orgId\}/, { env: { ...KEY, MONGODB_ATLAS_ORG_ID: ".." } }],

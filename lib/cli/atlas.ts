@@ -4,13 +4,16 @@ import type { Fetch } from "../digest/call.ts";
 import { failure, type System } from "./system.ts";
 import { createTokenCache } from "./token_cache.ts";
 
-/** Who is asked, as whom, and the ids that paths are filled in with. */
+/** Who is asked, as whom. */
 export interface Atlas {
   credentials: NonNullable<AtlasFetchOptions["credentials"]>;
-  baseUrl: string | undefined;
+  baseUrl?: string | undefined;
   fetch: Fetch;
-  ids: Readonly<Record<string, string | undefined>>;
+  /** What fills in the placeholders of a path. */
+  idOf(name: string): string | undefined;
 }
+
+const ID_VARIABLES = new Map([["groupId", "MONGODB_ATLAS_PROJECT_ID"], ["orgId", "MONGODB_ATLAS_ORG_ID"]]);
 
 /** The one that the environment names. */
 export function realAtlas(system: System, mayKeep: boolean): Atlas {
@@ -19,9 +22,7 @@ export function realAtlas(system: System, mayKeep: boolean): Atlas {
   if (!names) throw failure(2, `Cannot find Atlas credentials: ${missingIn(env)}`);
   const [id = "", secret = ""] = names.map((name) => env[name]);
   const tokenStore = mayKeep ? createTokenCache(system, secret) : undefined;
-  const credentials = names.length === 1
-    ? { accessToken: id }
-    : names.join().includes("CLIENT")
+  const pair = /CLIENT/.test(names.join())
     ? { clientId: id, clientSecret: secret, tokenStore }
     : { publicKey: id, privateKey: secret };
   try {
@@ -29,7 +30,12 @@ export function realAtlas(system: System, mayKeep: boolean): Atlas {
   } catch {
     throw failure(2, "Cannot use the proxy of HTTPS_PROXY: it is no URL"); // Node's error shows it
   }
-  return { credentials, baseUrl: baseUrlIn(env), fetch, ids: idsIn(env) };
+  return { ...placeIn(env), credentials: names.length === 1 ? { accessToken: id } : pair, fetch };
+}
+
+/** Where Atlas is, and the ids in it. */
+export function placeIn(env: System["env"]): Pick<Atlas, "baseUrl" | "idOf"> {
+  return { baseUrl: env.MONGODB_ATLAS_BASE_URL || undefined, idOf: (name) => env[ID_VARIABLES.get(name) ?? ""] };
 }
 
 /** One of its own, in this process, with the ids of its first project. */
@@ -39,15 +45,10 @@ export async function fakeAtlas(): Promise<Atlas> {
   const { credentials } = fetch;
   const groups: unknown = await (await createAtlasFetch({ credentials, fetch })("/groups")).json();
   const [project] = listOf(groups, "results") ?? [];
-  return {
-    credentials,
-    baseUrl: undefined,
-    fetch,
-    ids: { groupId: textOf(project, "id"), orgId: textOf(project, "orgId") },
-  };
+  return { credentials, fetch, idOf: (name) => textOf(project, name === "groupId" ? "id" : name) };
 }
 
-/** The names of the first complete set of credentials. */
+/** The variables of the first complete set of credentials. */
 export function variablesIn(env: System["env"]): readonly string[] | undefined {
   return CREDENTIAL_VARIABLES.find((names: readonly string[]) => names.every((name) => env[name]));
 }
@@ -60,21 +61,16 @@ function missingIn(env: System["env"]): string {
   return `set ${all}. To try it without, add --fake`;
 }
 
-export const hasProxy = (env: System["env"]): boolean => Boolean(env.HTTPS_PROXY || env.https_proxy);
-
-export const baseUrlIn = (env: System["env"]): string | undefined => env.MONGODB_ATLAS_BASE_URL || undefined;
-
-export function idsIn(env: System["env"]): Atlas["ids"] {
-  return { groupId: env.MONGODB_ATLAS_PROJECT_ID, orgId: env.MONGODB_ATLAS_ORG_ID };
+export function hasProxy(env: System["env"]): boolean {
+  return Boolean(env.HTTPS_PROXY || env.https_proxy);
 }
 
 /** A path in which each `{name}` is replaced by an id, as one segment. */
-export function fillIn(path: string, ids: Atlas["ids"]): string {
-  const variables = new Map([["groupId", "MONGODB_ATLAS_PROJECT_ID"], ["orgId", "MONGODB_ATLAS_ORG_ID"]]);
+export function fillIn(path: string, idOf: Atlas["idOf"]): string {
   return path.replace(/\{([^{}]*)\}/g, (placeholder, name: string) => {
-    const variable = variables.get(name);
-    const id = ids[name];
-    const advice = [variable && `set ${variable}`, "write its value in its place"].filter(Boolean).join(", or ");
+    const variable = ID_VARIABLES.get(name);
+    const id = variable && idOf(name);
+    const advice = variable ? `set ${variable}, or write its value there` : "write its value there";
     if (!id) throw failure(2, `Nothing fills in ${placeholder}: ${advice}`);
     if (/^\.\.?$/.test(id)) throw failure(2, `Cannot fill in ${placeholder}: ${variable} is ${id}, which is no id`);
     return encodeURIComponent(id);

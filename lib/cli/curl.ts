@@ -1,4 +1,5 @@
-import { baseUrlIn, fillIn, idsIn, variablesIn } from "./atlas.ts";
+import type { Fetch } from "../digest/call.ts";
+import { fillIn, placeIn, variablesIn } from "./atlas.ts";
 import { createClient, type Run } from "./client.ts";
 
 /** For a shell. */
@@ -29,24 +30,21 @@ export async function curlCommand(run: Run): Promise<string> {
   const withUser = `printf 'user = "%s:%s"\\n' ${values} | ${curl}`;
   const withToken = (token: string) => `printf 'header = "Authorization: Bearer %s"\\n' ${token} | ${curl} ${call}\n`;
   if (names.length === 1) return withToken(values);
-  if (!names.join().includes("CLIENT")) return `${withUser} --digest ${call}\n`;
+  if (!/CLIENT/.test(names.join())) return `${withUser} --digest ${call}\n`;
   const mint = `${withUser} --fail -d grant_type=client_credentials ${quoted(`${url.origin}/api/oauth/token`)}`;
   return `token=$(${mint} | sed -n 's/.*"access_token" *: *"\\([^"]*\\)".*/\\1/p')\n${withToken('"$token"')}`;
 }
 
 /** The request that would be sent. */
 async function requestOf(run: Run): Promise<{ url: URL; headers: Headers }> {
-  const { options, system: { env } } = run;
+  const { baseUrl, idOf } = placeIn(run.system.env);
   let request = { url: new URL("https://cloud.mongodb.com"), headers: new Headers() };
-  const client = createClient({ ...run, options: { ...options, verbose: false } }, {
-    credentials: { publicKey: "none", privateKey: "none" },
-    baseUrl: baseUrlIn(env),
-    ids: idsIn(env),
-    fetch(input, init) {
-      request = { url: new URL(String(input)), headers: new Headers(init?.headers) };
-      return Promise.resolve(new Response());
-    },
-  }, options.data && "{}");
-  await client(fillIn(options.path, idsIn(env)));
+  const fetch: Fetch = (input, init) => {
+    request = { url: new URL(String(input)), headers: new Headers(init?.headers) };
+    return Promise.resolve(new Response());
+  };
+  const atlas = { credentials: { publicKey: "none", privateKey: "none" }, baseUrl, fetch, idOf };
+  const silent = { ...run, options: { ...run.options, verbose: false } };
+  await createClient(silent, atlas, run.options.data && "{}")(fillIn(run.options.path, idOf));
   return request;
 }

@@ -58,7 +58,7 @@ async function perform(run: Run, stdout: Output): Promise<void> {
   const { options, system, report } = run;
   const body = await readData(options, system);
   const atlas = options.fake ? await fakeAtlas() : realAtlas(system, !options["no-cache"]);
-  const path = fillIn(options.path, atlas.ids);
+  const path = fillIn(options.path, atlas.idOf);
   const client = createClient(run, atlas, body);
   const file = options.output === "-" ? undefined : options.output;
   if (!file && stdout.isTerminal && options.format === "gzip") {

@@ -52,6 +52,7 @@ const OPTIONS = {
 } as const;
 
 const FORMATS = ["json", "csv", "gzip"] as const;
+const LONGEST_TIME = 500 * 3_600_000; // ms; timers end at 596 h
 
 /** What other commands call it. */
 const HABITS = new Map([
@@ -64,14 +65,14 @@ const HABITS = new Map([
 
 type Given = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
-/** What was asked for, read as far as it can be without the environment. */
+/** What is asked for, as far as that can be told without the environment. */
 export interface Options extends Omit<Given, "format" | "header" | "method" | "query" | "timeout" | "wait"> {
   path: string;
   method: string;
   headers: [name: string, value: string][];
-  format: typeof FORMATS[number];
+  format: typeof FORMATS[number] | undefined;
   query: Step[] | undefined;
-  /** Without a value: any but null. */
+  /** Without a value: until it is any but null. */
   wait: { path: string; steps: Step[]; value: string | undefined } | undefined;
   /** In ms. */
   timeout: number | undefined;
@@ -88,7 +89,7 @@ export function parseOptions(args: readonly string[]): Options {
     path,
     method: method?.toUpperCase() ?? (others.data === undefined ? "GET" : "POST"),
     headers: header.map(parseHeader),
-    format: parseFormat(format ?? (/^[^?#]*\.gz($|[?#])/.test(path) ? "gzip" : "json")),
+    format: FORMATS.find((known) => known === (format ?? (/^[^?#]*\.gz($|[?#])/.test(path) ? "gzip" : "json"))),
     query: query === undefined ? undefined : parsePath(query, `-q ${query}`),
     wait: wait === undefined ? undefined : parseCondition(wait),
     timeout: timeout === undefined ? undefined : parseTime(timeout),
@@ -127,58 +128,50 @@ function likeness(one: string, other: string): number {
   return (one.length - rest.length) / (one.length + other.length);
 }
 
-function parseHeader(header: string): [string, string] {
+/** An empty name is none. */
+function parseHeader(header: string): [name: string, value: string] {
   const [, name = "", value = ""] = /^([^\s:]+):\s*(.*?)\s*$/.exec(header) ?? [];
-  if (!name) throw failure(2, "Cannot read a header: write it as --header 'Name: value'");
-  if (/^authorization$/i.test(name)) {
-    throw failure(2, "Cannot send an Authorization header of your own: set MONGODB_ATLAS_ACCESS_TOKEN");
-  }
   return [name, value];
-}
-
-function parseFormat(name: string): Options["format"] {
-  const format = FORMATS.find((known) => known === name);
-  if (!format) throw failure(2, "--format is json, csv or gzip");
-  return format;
 }
 
 function parseCondition(condition: string): Options["wait"] {
   const [path = "", ...value] = condition.split("=");
-  const steps = parsePath(path, "--wait");
-  if (steps.includes(EACH)) throw failure(2, "--wait is for one value: write [N] in place of []");
-  return { path, steps, value: value.length > 0 ? value.join("=") : undefined };
+  return { path, steps: parsePath(path, "--wait"), value: value.length > 0 ? value.join("=") : undefined };
 }
 
-/** In ms; timers know 596 h. */
+/** In ms; 0 for what is no time. */
 function parseTime(time: string): number {
   const [, number = "", unit = ""] = /^(\d+(?:\.\d+)?)([smh])$/.exec(time) ?? [];
-  const ms = Number(number) * (unit === "s" ? 1000 : unit === "m" ? 60_000 : 3_600_000);
-  if (!(ms > 0 && ms <= 500 * 3_600_000)) throw failure(2, "--timeout is a time such as 90s, 30m or 2h, up to 500h");
-  return ms;
+  return Number(number) * (unit === "s" ? 1000 : unit === "m" ? 60_000 : 3_600_000);
 }
 
 /** What cannot be meant. */
 function faultIn(options: Options, paths: readonly string[]): string | undefined {
-  const { path, method, query, wait, paginate, output = "", port, "api-version": version = "preview" } = options;
-  const isServe = path === "serve";
-  const readsJson = paginate || query || wait;
-  const faults: [unknown, string][] = [
+  const { path, method, headers, format, query, wait, timeout = 1, paginate, output = "", port = "0" } = options;
+  const { "api-version": version = "preview" } = options;
+  const isOfItems = typeof query?.[0] === "number" || query?.[0] === EACH;
+  const faults: [isFault: unknown, message: string][] = [
     [!path, "Cannot ask: no PATH is given. Try atlas-fetch /groups, or atlas-fetch --help"],
     [paths.length > 1, "Cannot ask for two paths at once. Quote a PATH with blanks in it"],
     [/^[a-z]:[\\/]/i.test(path), "Git Bash made a file of Windows of the PATH: write it without its leading slash"],
-    [port && !isServe, "--port is for atlas-fetch serve"],
-    [port && !(/^\d+$/.test(port) && Number(port) < 65_536), "--port is a number below 65536"],
+    [options.port && path !== "serve", "--port is for atlas-fetch serve"],
+    [!/^\d{1,5}$/.test(port) || Number(port) > 65_535, "--port is a number up to 65535"],
+    [headers.some(([name]) => !name), "Cannot read a header: write it as --header 'Name: value'"],
+    [
+      headers.some(([name]) => /^authorization$/i.test(name)),
+      "Cannot send an Authorization header of your own: set MONGODB_ATLAS_ACCESS_TOKEN",
+    ],
+    [!format, "--format is json, csv or gzip"],
     [!/^(\d{4}-\d\d-\d\d(\.upcoming)?|preview)$/.test(version), "--api-version is a date, as 2025-03-12, or preview"],
+    [timeout <= 0 || timeout > LONGEST_TIME, "--timeout is a time such as 90s, 30m or 2h, up to 500h"],
     [/[\\/]$/.test(output), "--output is a file, and not a folder"],
     [paginate && method !== "GET", "--paginate is for GET only"],
     [paginate && options.include, "--paginate has many answers, --include is for one: leave one of the two out"],
     [paginate && wait, "--paginate and --wait do not go together: make two commands of them"],
-    [
-      paginate && query && typeof query[0] !== "number" && query[0] !== EACH,
-      "With --paginate the array of all items is the root: try -q '[].id'",
-    ],
+    [paginate && query && !isOfItems, "With --paginate the array of all items is the root: try -q '[].id'"],
     [wait && method !== "GET", "--wait asks by GET: send the other call first, by a command of its own"],
-    [readsJson && options.format !== "json", "--paginate, --query and --wait are for JSON: leave the format out"],
+    [wait?.steps.includes(EACH), "--wait is for one value: write [N] in place of []"],
+    [(paginate || query || wait) && format !== "json", "--paginate, --query and --wait are for JSON only"],
     [options.curl && options.fake, "curl does not reach the fake of --fake: start atlas-fetch serve for it"],
   ];
   return faults.find(([isFault]) => isFault)?.[1];

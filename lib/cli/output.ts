@@ -48,7 +48,7 @@ export async function fileOutput(path: string, report: Report): Promise<Output> 
   }
 
   async function commit(): Promise<void> {
-    if (old?.isFile) await file.chmod(old.mode);
+    if (old?.isFile) await file.chmod(old.mode & 0o7777);
     await file.close();
     if (!isDirect) await rename(place, target);
     if (bytes === 0) await report.line(`${path} has 0 bytes: so had the answer`);
