@@ -27,7 +27,9 @@ function streamOf(stream: NodeJS.WriteStream): Stream {
   stream.on("error", () => {}); // the write that fails tells it
   return {
     isTTY: Boolean(stream.isTTY),
-    columns: stream.columns,
+    get columns() {
+      return stream.columns || 80; // a terminal may not know
+    },
     write: (data) => new Promise((resolve, reject) => stream.write(data, (error) => error ? reject(error) : resolve())),
   };
 }

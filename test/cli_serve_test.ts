@@ -5,12 +5,12 @@ import { createAtlasFetch } from "../mod.ts";
 import { command, memory } from "./command.ts";
 
 /** Runs `atlas-fetch serve` while work is done with what it prints, and then ends it as a signal does. */
-async function serving(env: Record<string, string>, work: (printed: string) => Promise<unknown>, exitCode = 130) {
+async function serving(env: Record<string, string>, work: (printed: string) => unknown, exitCode = 130) {
   const ending = new AbortController();
   const stderr = memory();
   let print = (_text: string) => {};
   const printed = new Promise<string>((resolve) => print = resolve);
-  const stdout = { ...memory(), write: async (data: string | Uint8Array) => print(String(data)) };
+  const stdout = { ...memory(), write: (data: string | Uint8Array) => Promise.resolve(print(String(data))) };
   const running = command(["serve"], { env, stdout, stderr, signal: ending.signal });
   await work(await printed);
   ending.abort(Object.assign(new Error("Ended"), { exitCode }));
@@ -59,7 +59,7 @@ test("atlas-fetch serve adds its host to NO_PROXY and no_proxy as they were", as
     [{ NO_PROXY: "*" }, "*", "*"],
   ];
   for (const [env, upper, lower] of cases) {
-    await serving(env, async (printed) => {
+    await serving(env, (printed) => {
       const { NO_PROXY, no_proxy } = exported(printed);
       assert.deepEqual([NO_PROXY, no_proxy], [upper, lower]);
     });

@@ -182,6 +182,10 @@ test("atlas-fetch sends an access token of the environment before all else", asy
 
 // What is sent --------------------------------------------------------------------------------------------
 
+async function* chunks(...texts: string[]): AsyncGenerator<Uint8Array> {
+  for (const text of texts) yield await Promise.resolve(new TextEncoder().encode(text));
+}
+
 test("atlas-fetch sends method, headers, body, version and format as they are given", async () => {
   const type = (version: string) => `application/vnd.atlas.${version}+json`;
   const calls: [args: string[], method: string, accept: string, body: string][] = [
@@ -200,11 +204,7 @@ test("atlas-fetch sends method, headers, body, version and format as they are gi
   ];
   for (const [args, method, accept, body] of calls) {
     const fetch = server(() => "{}");
-    async function* stdin() {
-      yield new TextEncoder().encode('{"big":1234567890');
-      yield new TextEncoder().encode("1234567890}");
-    }
-    const { code, stderr } = await command(args, { fetch, stdin: stdin() });
+    const { code, stderr } = await command(args, { fetch, stdin: chunks('{"big":1234567890', "1234567890}") });
     assert.equal(code, 0, stderr);
     const [request] = fetch.requests;
     assert.deepEqual([request?.method, request?.headers.get("accept"), request?.body], [method, accept, body]);

@@ -48,6 +48,7 @@ async function call(options: Options, system: System, stdout: Output, report: Re
     await run.output.commit();
   } catch (error) {
     await run.output.discard();
+    if (options.wait && !signal.aborted) report.reached = ""; // it ended by something else
     throw signal.aborted ? signal.reason : asFailure(error, run);
   } finally {
     clearTimeout(timer);
@@ -67,7 +68,6 @@ async function perform(run: Run, stdout: Output): Promise<void> {
   if (file) run.output = await fileOutput(file, report);
   if (options.paginate) return await writePages(run, client, path);
   const response = options.wait ? await waitFor(run, options.wait, () => client(path)) : await client(path);
-  report.reached = "";
   if (response) await writeAnswer(run, response, stdout);
 }
 

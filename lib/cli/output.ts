@@ -20,7 +20,7 @@ export interface Output {
 
 export function standardOutput({ stdout }: System, report: Report): Output {
   async function write(data: string | Uint8Array): Promise<void> {
-    if (stdout.isTTY) report.clear();
+    if (stdout.isTTY) report.giveWayTo(String(data));
     await stdout.write(data).catch((error: unknown) => {
       const isEnough = memberOf(error, "code") === "EPIPE"; // for a reader such as head
       throw failure(isEnough ? 0 : 1, `Cannot write to standard output: ${textOf(error, "message")}`);

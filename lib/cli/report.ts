@@ -9,19 +9,23 @@ export interface Report {
   waiting: (() => string) | undefined;
   /** How far the work has come, to be told if it fails. */
   reached: string;
-  /** Frees the line on which progress is shown. */
-  clear(): void;
+  /** Shows no more, since a text is printed to the same terminal. */
+  giveWayTo(text: string): void;
   stop(): void;
 }
+
+const ERASED = "\r\x1b[K"; // the line of the cursor
 
 export function createReport({ stderr, env }: System): Report {
   const rewrites = stderr.isTTY && !env.NO_COLOR && env.TERM !== "dumb";
   const print = (text: string) => stderr.write(text).catch(() => {}); // whom to tell?
+  let isShown = false;
+  let isMidLine = false; // behind a text
 
   function show(): void {
     const text = oneLine((report.waiting ?? report.progress)()).slice(0, stderr.columns - 1);
-    report.clear();
-    if (text) print(rewrites ? text : `${text}\n`);
+    if (text) print(rewrites ? ERASED + text : `${text}\n`);
+    isShown = rewrites && text !== "";
   }
 
   const timer = stderr.isTTY ? setInterval(show, rewrites ? 1000 : 10_000) : undefined;
@@ -29,14 +33,19 @@ export function createReport({ stderr, env }: System): Report {
     progress: () => "",
     waiting: undefined,
     reached: "",
-    clear: () => void (rewrites && print("\r\x1b[K")),
     line(text) {
-      report.clear();
-      return print(`${oneLine(text)}\n`);
+      const start = isShown ? ERASED : isMidLine && stderr.isTTY ? "\n" : "";
+      isShown = isMidLine = false;
+      return print(`${start}${oneLine(text)}\n`);
+    },
+    giveWayTo(text) {
+      report.stop();
+      if (text) isMidLine = !text.endsWith("\n");
     },
     stop() {
       clearInterval(timer);
-      report.clear();
+      if (isShown) print(ERASED);
+      isShown = false;
     },
   };
   return report;
