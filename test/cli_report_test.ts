@@ -100,6 +100,18 @@ test("atlas-fetch rewrites no line under NO_COLOR or TERM=dumb, and prints a new
   }));
 });
 
+test("atlas-fetch takes away what it has shown when it is done", async () => {
+  const stderr = memory(true);
+  const { setInterval } = globalThis;
+  globalThis.setInterval = Object.assign((work: () => void) => setInterval(work, 10), setInterval);
+  const slow = server((_, count) => count === 1 ? page : new Promise((resolve) => setTimeout(resolve, 100, "[]")));
+  const running = command(["/x", "--paginate"], { fetch: slow, stderr });
+  globalThis.setInterval = setInterval;
+  assert.equal((await running).code, 0);
+  assert.match(stderr.text(), /1 pages, 2 items/);
+  assert.ok(stderr.text().endsWith("\r\x1b[K"));
+});
+
 test("atlas-fetch shows no more how it goes once it prints to the same terminal, and tells all else on a new line", async () => {
   const printed: string[] = [];
   const write = (data: string | Uint8Array) => Promise.resolve(void printed.push(String(data)));
@@ -159,6 +171,16 @@ test("atlas-fetch tries a connection again that was lost or never made, and says
   }
 });
 
+test("atlas-fetch says why no token came", async () => {
+  // Of a host with two addresses Node says a code, and no more.
+  const cause = Object.assign(new AggregateError([]), { code: "ECONNREFUSED" });
+  const fetch = server(() => Promise.reject(new TypeError("fetch failed", { cause })));
+  const env = { MONGODB_ATLAS_CLIENT_ID: "mdb_sa_id_1", MONGODB_ATLAS_CLIENT_SECRET: "s3cr3t" };
+  const { code, stderr } = await command(["/x", "-d", "{}"], { fetch, env });
+  assert.match(stderr, /^Cannot get an access token: cloud\.mongodb\.com did not answer: ECONNREFUSED\n$/);
+  assert.equal(code, 1);
+});
+
 test("atlas-fetch says how a proxy or a company's certificate can be used", async () => {
   const { random } = Math;
   Math.random = () => 0;
@@ -187,6 +209,8 @@ test("atlas-fetch says how a proxy or a company's certificate can be used", asyn
     const { code, stderr } = await command(["/x"], { fetch });
     assert.deepEqual([code, fetch.requests.length], [1, 1]);
     assert.match(stderr, /^self-signed certificate in certificate chain\. .*NODE_EXTRA_CA_CERTS/);
+    const odd = server(() => Promise.reject(new TypeError("fetch failed")));
+    assert.equal((await command(["/x"], { fetch: odd })).stderr, "fetch failed\n");
   } finally {
     Math.random = random;
   }

@@ -153,7 +153,7 @@ test("atlas-fetch --timeout gives up with 124, an empty stdout and the last stat
 test("atlas-fetch --timeout bounds whatever the command waits for", async () => {
   const slow = () => new Promise<never>(() => {});
   const stdout = { isTTY: false, columns: 80, write: slow };
-  const stdin = { [Symbol.asyncIterator]: () => ({ next: slow }) };
+  const stdin = new ReadableStream<Uint8Array>();
   const download = () =>
     new Response(new ReadableStream({ start: (controller) => controller.enqueue(Buffer.from("abc")) }));
   const stuck: [args: string[], machine: object, stdout: string][] = [

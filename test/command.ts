@@ -50,7 +50,7 @@ export async function command(args: readonly string[], machine: Machine = {}): P
     stdout,
     stderr,
     signal: new AbortController().signal,
-    sleep: () => Promise.resolve(),
+    sleep: () => new Promise((resolve) => setTimeout(resolve)),
     ...machine,
   });
   return { code, stdout: stdout.text(), stderr: stderr.text() };

@@ -1,5 +1,5 @@
-import { listOf, textOf } from "../atlas_error.ts";
-import { type AtlasFetchOptions, createAtlasFetch, CREDENTIAL_VARIABLES } from "../atlas_fetch.ts";
+import { memberOf, textOf } from "../atlas_error.ts";
+import { type ApiKey, type AtlasFetchOptions, createAtlasFetch, CREDENTIAL_VARIABLES } from "../atlas_fetch.ts";
 import type { Fetch } from "../digest/call.ts";
 import { failure, type System } from "./system.ts";
 import { createTokenCache } from "./token_cache.ts";
@@ -26,7 +26,7 @@ export function realAtlas(system: System, mayKeep: boolean): Atlas {
     ? { clientId: id, clientSecret: secret, tokenStore }
     : { publicKey: id, privateKey: secret };
   try {
-    if (hasProxy(env)) useProxy?.();
+    if (hasProxy(env) && typeof useProxy === "function") useProxy();
   } catch {
     throw failure(2, "Cannot use the proxy of HTTPS_PROXY: it is no URL"); // Node's error shows it
   }
@@ -35,16 +35,22 @@ export function realAtlas(system: System, mayKeep: boolean): Atlas {
 
 /** Where Atlas is, and the ids in it. */
 export function placeIn(env: System["env"]): Pick<Atlas, "baseUrl" | "idOf"> {
-  return { baseUrl: env.MONGODB_ATLAS_BASE_URL || undefined, idOf: (name) => env[ID_VARIABLES.get(name) ?? ""] };
+  return { baseUrl: env.MONGODB_ATLAS_BASE_URL || undefined, idOf: (name) => env[String(ID_VARIABLES.get(name))] };
 }
 
-/** One of its own, in this process, with the ids of its first project. */
-export async function fakeAtlas(): Promise<Atlas> {
+/** A fake, in this process. */
+export async function createFake(): Promise<Fetch & { readonly credentials: ApiKey }> {
+  /* c8 ignore next -- tsx gives an import() a branch */
   const { createFakeAtlas } = await import("../testing.ts");
-  const fetch = createFakeAtlas();
+  return createFakeAtlas();
+}
+
+/** A fake with the ids of its first project. */
+export async function fakeAtlas(): Promise<Atlas> {
+  const fetch = await createFake();
   const { credentials } = fetch;
   const groups: unknown = await (await createAtlasFetch({ credentials, fetch })("/groups")).json();
-  const [project] = listOf(groups, "results") ?? [];
+  const project = memberOf(memberOf(groups, "results"), "0");
   return { credentials, fetch, idOf: (name) => textOf(project, name === "groupId" ? "id" : name) };
 }
 

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { arrayBuffer } from "node:stream/consumers";
 import { memberOf, textOf } from "../atlas_error.ts";
 import { type ApiKey, CREDENTIAL_VARIABLES } from "../atlas_fetch.ts";
+import { createFake } from "./atlas.ts";
 import { quoted } from "./curl.ts";
 import type { Report } from "./report.ts";
 import { failure, type System } from "./system.ts";
@@ -12,17 +13,16 @@ const CTRL_C = 130; // the exit code
 
 /** Serves a fake Atlas until Ctrl-C, and prints what makes a shell, and all that it starts, ask it. */
 export async function serve(port: number, { env, stdout, signal }: System, report: Report): Promise<void> {
-  const { createFakeAtlas } = await import("../testing.ts");
-  const fake = createFakeAtlas();
+  const fake = await createFake();
   let url = "";
 
   async function answer(
-    { method = "", url: target = "", headers }: IncomingMessage,
+    { method, url: target, headers }: IncomingMessage,
     body: ArrayBuffer,
     outgoing: ServerResponse,
   ) {
-    const response = await fake(new URL(target, url), {
-      method,
+    const response = await fake(new URL(String(target), url), {
+      method: String(method),
       headers: Object.entries(headers).map(([name, value]) => [name, String(value)]),
       body: body.byteLength > 0 ? body : null,
     });

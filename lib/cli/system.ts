@@ -18,15 +18,16 @@ export interface System {
   uid: number | undefined;
   /** Whether a token may be kept on disk. */
   mayKeep: boolean;
-  /** Node's function that makes fetch use the proxy of the environment. */
-  useProxy: (() => void) | undefined;
+  /** Where Node has it, the function that makes fetch use the proxy of the environment. */
+  useProxy: unknown;
   fetch: Fetch;
   stdin: AsyncIterable<Uint8Array>;
   stdout: Stream;
   stderr: Stream;
   /** Aborted by Ctrl-C and the like, with the failure that the command ends in. */
   signal: AbortSignal;
-  sleep(ms: number, signal: AbortSignal): Promise<unknown>;
+  /** As of `node:timers/promises`. */
+  sleep(ms: number, value: undefined, options: { signal: AbortSignal }): Promise<unknown>;
 }
 
 /** An error that ends the command with an exit code. With 2 nothing was sent, and who typed it can mend it. */

@@ -45,7 +45,7 @@ export async function waitFor(
       report.reached = failed?.reason ?? textOf(error, "message");
     }
     if (options.verbose) await report.line(`waiting ${Math.ceil(delay / 1000)} s`);
-    await system.sleep(delay, signal);
+    await system.sleep(delay, undefined, { signal });
   }
 }
 

@@ -15,11 +15,6 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const modules = join(root, "test/interop/node_modules");
 const deno = join(modules, "deno/deno");
 const runtimes = [
-  {
-    name: "Node 20",
-    program: join(modules, "node20/bin/node"),
-    args: ["--import", "tsx"],
-  },
   { name: "Node 26", program: join(modules, "node26/bin/node"), args: [] },
   {
     name: "Deno",
