@@ -90,6 +90,7 @@ const mistakes: [args: string[], said: RegExp, machine?: Machine][] = [
   [["/groups", "--timeout", "0s"], /--timeout is a time/],
   [["/groups", "--timeout", "501h"], /up to 500h/],
   [["/groups", "--port", "80"], /--port is for atlas-fetch serve/],
+  [["serve", "--fake"], /serve takes --port, and no other option/],
   [["serve", "--port", "s3cr3t"], /--port is a number/],
   [["serve", "--port", "70000"], /--port is a number/],
   [["/groups", "-q", "results[].name|length"], /Cannot read -q results\[\]\.name\|length: .* jq/],

@@ -94,7 +94,7 @@ export function parseOptions(args: readonly string[]): Options {
     wait: wait === undefined ? undefined : parseCondition(wait),
     timeout: timeout === undefined ? undefined : parseTime(timeout),
   };
-  const fault = options.help || options.version ? undefined : faultIn(options, positionals);
+  const fault = options.help || options.version ? undefined : faultIn(options, positionals, Object.keys(values));
   if (fault) throw failure(2, fault);
   return options;
 }
@@ -146,7 +146,7 @@ function parseTime(time: string): number {
 }
 
 /** What cannot be meant. */
-function faultIn(options: Options, paths: readonly string[]): string | undefined {
+function faultIn(options: Options, paths: readonly string[], names: readonly string[]): string | undefined {
   const { path, method, headers, format, query, wait, timeout = 1, paginate, output = "", port = "0" } = options;
   const { "api-version": version = "preview" } = options;
   const isOfItems = typeof query?.[0] === "number" || query?.[0] === EACH;
@@ -155,6 +155,7 @@ function faultIn(options: Options, paths: readonly string[]): string | undefined
     [paths.length > 1, "Cannot ask for two paths at once. Quote a PATH with blanks in it"],
     [/^[a-z]:[\\/]/i.test(path), "Git Bash made a file of Windows of the PATH: write it without its leading slash"],
     [options.port && path !== "serve", "--port is for atlas-fetch serve"],
+    [path === "serve" && names.some((name) => name !== "port"), "atlas-fetch serve takes --port, and no other option"],
     [!/^\d{1,5}$/.test(port) || Number(port) > 65_535, "--port is a number up to 65535"],
     [headers.some(([name]) => !name), "Cannot read a header: write it as --header 'Name: value'"],
     [
