@@ -1,5 +1,5 @@
 // npm start: asks for "/", the real Atlas if the environment has credentials, else the fake one.
-import { CREDENTIAL_VARIABLES } from "../lib/atlas_fetch.ts";
+import { CREDENTIAL_VARIABLES } from "../lib/credentials.ts";
 
 const hasCredentials = CREDENTIAL_VARIABLES.flat().some((name) => process.env[name]);
 if (!hasCredentials) console.error("No credentials are set: this is the fake Atlas, as with --fake");

@@ -7,7 +7,7 @@
 import http from "node:http";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
-import { memberOf } from "./atlas_error.ts";
+import { memberOf } from "./json.ts";
 import { main } from "./cli/main.ts";
 import { failure, type Stream } from "./cli/system.ts";
 

@@ -1,17 +1,9 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, beforeEach, test } from "node:test";
-import { command, KEY, memory, refusal, server } from "./command.ts";
-
-const folder = await mkdtemp(join(tmpdir(), "atlas-fetch-output-"));
-after(() => rm(folder, { recursive: true }));
-const path = join(folder, "answer");
-beforeEach(async () => {
-  for (const name of await readdir(folder)) await rm(join(folder, name));
-});
+import { test } from "node:test";
+import { command, inFolder, KEY, memory, refusal, server } from "./command.ts";
 
 const terminal = { isTerminal: true, env: { ...KEY, TERM: "dumb" } };
 
@@ -115,103 +107,111 @@ test("atlas-fetch fails with 1 when a body breaks off, and says so", async () =>
 
 // To a file -----------------------------------------------------------------------------------------------
 
-test("atlas-fetch --output saves the body, and prints nothing", async () => {
-  const outcome = await command(["/x", "-o", path], { fetch: server(() => '{"a":1}') });
-  assert.deepEqual(outcome, { code: 0, stdout: "", stderr: "" });
-  assert.equal(await readFile(path, "utf8"), '{"a":1}');
-  await command(["/x", "-o", path, "--paginate", "-q", "[]"], { fetch: server(() => '["ä", "b"]') });
-  assert.equal(await readFile(path, "utf8"), "ä\nb\n");
-  assert.deepEqual(await readdir(folder), ["answer"]);
-  const umask = 0o666 & ~process.umask();
-  assert.equal((await stat(path)).mode & 0o777, umask);
-});
-
-test("atlas-fetch --output keeps a file as it was when the call is refused, breaks off or is interrupted", async () => {
-  await writeFile(path, "old");
-  const broken = () => body(Buffer.from("0123456789"), new TypeError("terminated"));
-  const interrupted = new AbortController();
-  const cases: [args: string[], answer: () => string | Response | Promise<Response>, code: number][] = [
-    [[], () => refusal(404, "GONE", "Not there"), 4],
-    [[], broken, 1],
-    [["--paginate"], broken, 1],
-    [["-q", "a.b"], () => '{"a":{}}', 1],
-    [["--timeout", "0.05s"], () => new Promise(() => {}), 124],
-    [[], () => {
-      setTimeout(() => interrupted.abort(Object.assign(new Error("Ended by SIGTERM"), { exitCode: 143 })), 20);
-      return new Response(new ReadableStream());
-    }, 143],
-  ];
-  for (const [args, answer, code] of cases) {
-    const outcome = await command(["/x", "-o", path, ...args], { fetch: server(answer), signal: interrupted.signal });
-    assert.equal(outcome.code, code, outcome.stderr);
-    assert.deepEqual([outcome.stdout, await readFile(path, "utf8")], ["", "old"]);
+test("atlas-fetch --output saves the body, and prints nothing", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "answer");
+    const outcome = await command(["/x", "-o", path], { fetch: server(() => '{"a":1}') });
+    assert.deepEqual(outcome, { code: 0, stdout: "", stderr: "" });
+    assert.equal(await readFile(path, "utf8"), '{"a":1}');
+    await command(["/x", "-o", path, "--paginate", "-q", "[]"], { fetch: server(() => '["ä", "b"]') });
+    assert.equal(await readFile(path, "utf8"), "ä\nb\n");
     assert.deepEqual(await readdir(folder), ["answer"]);
-  }
-});
+    const umask = 0o666 & ~process.umask();
+    assert.equal((await stat(path)).mode & 0o777, umask);
+  }));
 
-test("atlas-fetch --output replaces a file whose mode it keeps, and what a link leads to", async () => {
-  await writeFile(path, "old");
-  await chmod(path, 0o640);
-  await symlink("answer", join(folder, "link"));
-  await symlink(join(folder, "link"), join(folder, "absolute"));
-  for (const [count, name] of ["answer", "link", "absolute"].entries()) {
-    await command(["/x", "-o", join(folder, name)], { fetch: server(() => `${count}`) });
-    assert.equal(await readFile(path, "utf8"), `${count}`);
-    assert.equal((await stat(path)).mode & 0o777, 0o640);
-  }
-  await symlink("new", join(folder, "dangling"));
-  await command(["/x", "-o", join(folder, "dangling")], { fetch: server(() => "5") });
-  assert.equal(await readFile(join(folder, "new"), "utf8"), "5");
-  assert.deepEqual((await readdir(folder)).sort(), ["absolute", "answer", "dangling", "link", "new"]);
-});
+test("atlas-fetch --output keeps a file as it was when the call is refused, breaks off or is interrupted", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "answer");
+    await writeFile(path, "old");
+    const broken = () => body(Buffer.from("0123456789"), new TypeError("terminated"));
+    const interrupted = new AbortController();
+    const cases: [args: string[], answer: () => string | Response | Promise<Response>, code: number][] = [
+      [[], () => refusal(404, "GONE", "Not there"), 4],
+      [[], broken, 1],
+      [["--paginate"], broken, 1],
+      [["-q", "a.b"], () => '{"a":{}}', 1],
+      [["--timeout", "0.05s"], () => new Promise(() => {}), 124],
+      [[], () => {
+        setTimeout(() => interrupted.abort(Object.assign(new Error("Ended by SIGTERM"), { exitCode: 143 })), 20);
+        return new Response(new ReadableStream());
+      }, 143],
+    ];
+    for (const [args, answer, code] of cases) {
+      const outcome = await command(["/x", "-o", path, ...args], { fetch: server(answer), signal: interrupted.signal });
+      assert.equal(outcome.code, code, outcome.stderr);
+      assert.deepEqual([outcome.stdout, await readFile(path, "utf8")], ["", "old"]);
+      assert.deepEqual(await readdir(folder), ["answer"]);
+    }
+  }));
 
-test("atlas-fetch --output sends nothing for a file that cannot be written", async () => {
-  await symlink("loop", join(folder, "loop"));
-  for (const file of [join(folder, "none", "x"), folder, join(folder, "loop")]) {
-    const fetch = server(() => "{}");
-    const { code, stdout, stderr } = await command(["/x", "-d", "{}", "-o", file], { fetch });
-    assert.deepEqual([code, stdout, fetch.requests.length], [1, "", 0], stderr);
-    assert.match(stderr, /^Cannot write \S+: E(NOENT|ISDIR|LOOP|ACCES)[^\n]+\n$/);
-  }
-});
+test("atlas-fetch --output replaces a file whose mode it keeps, and what a link leads to", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "answer");
+    await writeFile(path, "old");
+    await chmod(path, 0o640);
+    await symlink("answer", join(folder, "link"));
+    await symlink(join(folder, "link"), join(folder, "absolute"));
+    for (const [count, name] of ["answer", "link", "absolute"].entries()) {
+      await command(["/x", "-o", join(folder, name)], { fetch: server(() => `${count}`) });
+      assert.equal(await readFile(path, "utf8"), `${count}`);
+      assert.equal((await stat(path)).mode & 0o777, 0o640);
+    }
+    await symlink("new", join(folder, "dangling"));
+    await command(["/x", "-o", join(folder, "dangling")], { fetch: server(() => "5") });
+    assert.equal(await readFile(join(folder, "new"), "utf8"), "5");
+    assert.deepEqual((await readdir(folder)).sort(), ["absolute", "answer", "dangling", "link", "new"]);
+  }));
 
-test(
-  "atlas-fetch --output writes to what is no file as it is",
-  { skip: process.platform === "win32" && "POSIX only" },
-  async () => {
+test("atlas-fetch --output sends nothing for a file that cannot be written", () =>
+  inFolder(async (folder) => {
+    await symlink("loop", join(folder, "loop"));
+    for (const file of [join(folder, "none", "x"), folder, join(folder, "loop")]) {
+      const fetch = server(() => "{}");
+      const { code, stdout, stderr } = await command(["/x", "-d", "{}", "-o", file], { fetch });
+      assert.deepEqual([code, stdout, fetch.requests.length], [1, "", 0], stderr);
+      assert.match(stderr, /^Cannot write \S+: E(NOENT|ISDIR|LOOP|ACCES)[^\n]+\n$/);
+    }
+  }));
+
+test("atlas-fetch --output writes to what is no file as it is", (t) => {
+  if (process.platform === "win32") return t.skip("Windows has neither");
+  return inFolder(async (folder) => {
     const discarded = await command(["/x", "-o", "/dev/null"], { fetch: server(() => "{}") });
     assert.deepEqual(discarded, { code: 0, stdout: "", stderr: "" });
     assert.ok((await stat("/dev/null")).isCharacterDevice());
     const full = await command(["/x", "-o", "/dev/full"], { fetch: server(() => "{}") });
-    assert.match(full.stderr, /^Cannot write \/dev\/full: ENOSPC/);
+    assert.match(full.stderr, /^Cannot write \/dev\/full: (ENOSPC|No space)/);
     assert.equal(full.code, 1);
     const pipe = join(folder, "pipe");
     execFileSync("mkfifo", [pipe]);
-    const [read, outcome] = await Promise.all([
-      readFile(pipe, "utf8"),
-      command(["/x", "-o", pipe], { fetch: server(() => "{}") }),
-    ]);
+    const writing = command(["/x", "-o", pipe], { fetch: server(() => "{}") });
+    const [read, outcome] = await Promise.all([readFile(pipe, "utf8"), writing]);
     assert.deepEqual([read, outcome.code], ["{}", 0]);
     const failed = await command(["/x", "-o", "/dev/null"], { fetch: server(() => refusal(404, "GONE", "")) });
     assert.equal(failed.code, 4);
-  },
-);
-
-test("atlas-fetch --output - is standard output, and with --include the headers go there", async () => {
-  const fetch = server(() => new Response("{}", { headers: { a: "b", "content-type": "x/y" } }));
-  assert.equal((await command(["/x", "-o", "-"], { fetch })).stdout, "{}");
-  const { stdout } = await command(["/x", "-i", "-o", path], { fetch });
-  assert.deepEqual([stdout, await readFile(path, "utf8")], ["HTTP/1.1 200\na: b\ncontent-type: x/y\n\n", "{}"]);
-  const gone = await command(["/x", "-i", "-o", path], { fetch: server(() => refusal(404, "GONE", "Not there")) });
-  assert.match(gone.stdout, /^HTTP\/1\.1 404\n[^]*\n\n\{"error":404/);
-  assert.equal(await readFile(path, "utf8"), "{}");
+  });
 });
 
-test("atlas-fetch --output says that 0 bytes are none of its doing", async () => {
-  const outcome = await command(["/log.gz", "-o", path], { fetch: server(() => new Response()) });
-  assert.deepEqual(outcome, { code: 0, stdout: "", stderr: `${path} has 0 bytes: so had the answer\n` });
-  assert.equal((await stat(path)).size, 0);
-});
+test("atlas-fetch --output - is standard output, and with --include the headers go there", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "answer");
+    const fetch = server(() => new Response("{}", { headers: { a: "b", "content-type": "x/y" } }));
+    assert.equal((await command(["/x", "-o", "-"], { fetch })).stdout, "{}");
+    const { stdout } = await command(["/x", "-i", "-o", path], { fetch });
+    assert.deepEqual([stdout, await readFile(path, "utf8")], ["HTTP/1.1 200\na: b\ncontent-type: x/y\n\n", "{}"]);
+    const gone = await command(["/x", "-i", "-o", path], { fetch: server(() => refusal(404, "GONE", "Not there")) });
+    assert.match(gone.stdout, /^HTTP\/1\.1 404\n[^]*\n\n\{"error":404/);
+    assert.equal(await readFile(path, "utf8"), "{}");
+  }));
+
+test("atlas-fetch --output says that 0 bytes are none of its doing", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "answer");
+    const outcome = await command(["/log.gz", "-o", path], { fetch: server(() => new Response()) });
+    assert.deepEqual(outcome, { code: 0, stdout: "", stderr: `${path} has 0 bytes: so had the answer\n` });
+    assert.equal((await stat(path)).size, 0);
+  }));
 
 // A query -------------------------------------------------------------------------------------------------
 

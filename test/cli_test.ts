@@ -1,14 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, test } from "node:test";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { command, KEY, type Machine, refusal, server } from "./command.ts";
 
-const folder = await mkdtemp(join(tmpdir(), "atlas-fetch-cli-"));
-after(() => rm(folder, { recursive: true }));
-const file = join(folder, "body.json");
-await writeFile(file, '{"name":"from a file"}');
+/** Any JSON that is there. */
+const file = fileURLToPath(new URL("../package.json", import.meta.url));
 
 const help = (await command(["--help"])).stdout;
 
@@ -20,7 +17,7 @@ test("atlas-fetch --help fits a terminal of 80 by 24, and goes to stdout", async
 });
 
 test("atlas-fetch --version is that of package.json", async () => {
-  const { version } = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8"));
+  const { version } = JSON.parse(await readFile(file, "utf8"));
   assert.deepEqual(await command(["--version"]), { code: 0, stdout: `${version}\n`, stderr: "" });
 });
 
@@ -32,7 +29,7 @@ test("atlas-fetch knows each option that its help names, by its letter too", asy
     PATH: "a[].b",
     "PATH[=VALUE]": "a",
     TIME: "90s",
-    FILE: join(folder, "out"),
+    FILE: "-",
     FORMAT: "csv",
     DATE: "2024-08-05",
   };
@@ -109,7 +106,7 @@ const mistakes: [args: string[], said: RegExp, machine?: Machine][] = [
   [["/groups", "--curl", "--fake"], /atlas-fetch serve/],
   [["/groups", "-o", "folder/"], /--output is a file/],
   [["/groups", "-d", "{name:x}"], /no JSON. If a shell has eaten its quotes, use a file: --data @FILE/],
-  [["/groups", "-d", `@${file}x`], /Cannot read .*body\.jsonx: ENOENT/],
+  [["/groups", "-d", `@${file}x`], /Cannot read .*package\.jsonx: /],
   [["/groups", "-d", `@${import.meta.filename}`], /Cannot send .*cli_test\.ts: it is no JSON/],
   [["/groups", "-d", "@-"], /Cannot send standard input: it is no JSON/],
   [["/groups", "-X", "GET", "-d", "{}"], /body with GET/],
@@ -152,7 +149,7 @@ test("atlas-fetch names what half a pair lacks, and ignores half a pair beside a
   assert.equal(code, 2);
   assert.match(
     stderr,
-    /MONGODB_ATLAS_CLIENT_ID is missing. Set both MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET/,
+    /MONGODB_ATLAS_CLIENT_ID is missing\. Give both MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET/,
   );
   assert.equal((await command(["/"], { env: { ...half, ...KEY }, fetch: server(() => "{}") })).code, 0);
 });
@@ -192,7 +189,7 @@ test("atlas-fetch sends method, headers, body, version and format as they are gi
   const calls: [args: string[], method: string, accept: string, body: string][] = [
     [["/groups"], "GET", type("2025-03-12"), ""],
     [["/groups", "-d", "[1]"], "POST", type("2025-03-12"), "[1]"],
-    [["/groups", "--data", `@${file}`, "-X", "patch"], "PATCH", type("2025-03-12"), '{"name":"from a file"}'],
+    [["/groups", "--data", `@${file}`, "-X", "patch"], "PATCH", type("2025-03-12"), await readFile(file, "utf8")],
     [["/groups", "-X", "delete"], "DELETE", type("2025-03-12"), ""],
     [["/groups", "-d", "@-"], "POST", type("2025-03-12"), '{"big":12345678901234567890}'],
     [["/groups", "--api-version", "2024-08-05"], "GET", type("2024-08-05"), ""],
@@ -260,7 +257,7 @@ test("atlas-fetch exits 0 for a success, 4 and 5 for what the server still says,
     [1, ["/x", "-q", "a"], () => '{"b":1}', 1],
     [1, ["/x", "-q", "a"], () => "<html>", 1],
     [1, ["/x", "-q", "a"], () => new Response(null, { status: 204 }), 1],
-    [1, ["/x", "-o", join(folder, "none", "out")], () => "{}", 0],
+    [1, ["/x", "-o", "/dev/null/out"], () => "{}", 0],
   ];
   for (const [code, args, answer, requests] of ends) {
     const fetch = server((_, count) => answer(count));
@@ -275,7 +272,7 @@ test("atlas-fetch tells a refusal in one line with a hint", async () => {
   const refusals: [Response, RegExp][] = [
     [
       refusal(403, "IP_ADDRESS_NOT_ON_ACCESS_LIST", "IP address 203.0.113.9 is not allowed."),
-      /Add 203\.0\.113\.9 to the access list/,
+      /203\.0\.113\.9 .*Add your address to the access list/,
     ],
     [refusal(406, "INVALID_VERSION_DATE", "Invalid version"), /--api-version/],
     [refusal(410, "VERSION_GONE", "It has ended"), /--api-version/],

@@ -1,4 +1,7 @@
 /** The command in this process: on a machine that a test makes up, with a server that it writes. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Fetch } from "../mod.ts";
 import { main } from "../lib/cli/main.ts";
 import type { Stream, System } from "../lib/cli/system.ts";
@@ -57,6 +60,16 @@ export async function command(args: readonly string[], machine: Machine = {}): P
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
+
+/** Does work with a folder that is there for as long as it takes. */
+export async function inFolder(work: (folder: string) => Promise<unknown>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "atlas-fetch-"));
+  try {
+    await work(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
 
 /** A request as it arrives. */
 export interface Arrived {

@@ -1,5 +1,6 @@
-import { memberOf, textOf } from "../atlas_error.ts";
-import { type ApiKey, type AtlasFetchOptions, createAtlasFetch, CREDENTIAL_VARIABLES } from "../atlas_fetch.ts";
+import { memberOf, textOf } from "../json.ts";
+import { type ApiKey, type AtlasFetchOptions, createAtlasFetch } from "../atlas_fetch.ts";
+import { baseUrlIn, credentialsIn } from "../credentials.ts";
 import type { Fetch } from "../digest/call.ts";
 import { failure, type System } from "./system.ts";
 import { createTokenCache } from "./token_cache.ts";
@@ -18,24 +19,22 @@ const ID_VARIABLES = new Map([["groupId", "MONGODB_ATLAS_PROJECT_ID"], ["orgId",
 /** The one that the environment names. */
 export function realAtlas(system: System, mayKeep: boolean): Atlas {
   const { env, fetch, useProxy } = system;
-  const names = variablesIn(env);
-  if (!names) throw failure(2, `Cannot find Atlas credentials: ${missingIn(env)}`);
-  const [id = "", secret = ""] = names.map((name) => env[name]);
+  const { kind, id, secret } = credentialsIn(env);
   const tokenStore = mayKeep ? createTokenCache(system, secret) : undefined;
-  const pair = /CLIENT/.test(names.join())
-    ? { clientId: id, clientSecret: secret, tokenStore }
-    : { publicKey: id, privateKey: secret };
+  const pair = kind === "API key"
+    ? { publicKey: id, privateKey: secret }
+    : { clientId: id, clientSecret: secret, tokenStore };
   try {
     if (hasProxy(env) && typeof useProxy === "function") useProxy();
   } catch {
     throw failure(2, "Cannot use the proxy of HTTPS_PROXY: it is no URL"); // Node's error shows it
   }
-  return { ...placeIn(env), credentials: names.length === 1 ? { accessToken: id } : pair, fetch };
+  return { ...placeIn(env), credentials: kind === "access token" ? { accessToken: id } : pair, fetch };
 }
 
 /** Where Atlas is, and the ids in it. */
 export function placeIn(env: System["env"]): Pick<Atlas, "baseUrl" | "idOf"> {
-  return { baseUrl: env.MONGODB_ATLAS_BASE_URL || undefined, idOf: (name) => env[String(ID_VARIABLES.get(name))] };
+  return { baseUrl: baseUrlIn(env) || undefined, idOf: (name) => env[String(ID_VARIABLES.get(name))] };
 }
 
 /** A fake, in this process. */
@@ -52,19 +51,6 @@ export async function fakeAtlas(): Promise<Atlas> {
   const groups: unknown = await (await createAtlasFetch({ credentials, fetch })("/groups")).json();
   const project = memberOf(memberOf(groups, "results"), "0");
   return { credentials, fetch, idOf: (name) => textOf(project, name === "groupId" ? "id" : name) };
-}
-
-/** The variables of the first complete set of credentials. */
-export function variablesIn(env: System["env"]): readonly string[] | undefined {
-  return CREDENTIAL_VARIABLES.find((names: readonly string[]) => names.every((name) => env[name]));
-}
-
-/** What half a pair lacks, or all that would do. */
-function missingIn(env: System["env"]): string {
-  const half = CREDENTIAL_VARIABLES.find((names: readonly string[]) => names.some((name) => env[name]));
-  if (half) return `${half.find((name) => !env[name])} is missing. Set both ${half.join(" and ")}`;
-  const all = CREDENTIAL_VARIABLES.map((names) => names.join(" and ")).join(", or ");
-  return `set ${all}. To try it without, add --fake`;
 }
 
 export function hasProxy(env: System["env"]): boolean {

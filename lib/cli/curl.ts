@@ -1,5 +1,6 @@
 import type { Fetch } from "../digest/call.ts";
-import { fillIn, placeIn, variablesIn } from "./atlas.ts";
+import { CREDENTIAL_VARIABLES } from "../credentials.ts";
+import { fillIn, placeIn } from "./atlas.ts";
 import { createClient, type Run } from "./client.ts";
 
 /** For a shell. */
@@ -24,7 +25,8 @@ export async function curlCommand(run: Run): Promise<string> {
     quoted(url.href),
   ].filter(Boolean).join(" ");
 
-  const names = variablesIn(env) ?? ["MONGODB_ATLAS_PUBLIC_API_KEY", "MONGODB_ATLAS_PRIVATE_API_KEY"];
+  const names = CREDENTIAL_VARIABLES.find((names) => names.every((name) => env[name])) ??
+    ["MONGODB_ATLAS_PUBLIC_API_KEY", "MONGODB_ATLAS_PRIVATE_API_KEY"];
   const values = names.map((name) => `"$${name}"`).join(" ");
   const curl = "curl -sS --globoff --config -";
   const withUser = `printf 'user = "%s:%s"\\n' ${values} | ${curl}`;

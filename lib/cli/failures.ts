@@ -1,4 +1,6 @@
-import { AtlasError, memberOf, textOf } from "../atlas_error.ts";
+import { AtlasError } from "../atlas_error.ts";
+import { memberOf, textOf } from "../json.ts";
+import { isGetOrHead } from "../digest/call.ts";
 import { connectionFailure } from "../digest/connection.ts";
 import { hasProxy } from "./atlas.ts";
 import type { Run } from "./client.ts";
@@ -6,6 +8,8 @@ import { failure, type System } from "./system.ts";
 
 /** The library speaks to programmers. */
 const WORDS: [theirs: RegExp, ours: string][] = [
+  [/, or give the option credentials/, ". To try it without, add --fake"],
+  [/, or give the option baseUrl/, ""],
   [/use plain fetch, or set baseUrl/i, "Ask for a path, or set MONGODB_ATLAS_BASE_URL"],
   [/\b(the option )?baseUrl\b/, "MONGODB_ATLAS_BASE_URL"],
   [/\bset the option version to one such as/i, "Give --api-version, such as"],
@@ -18,20 +22,30 @@ export function asFailure(error: unknown, { options, system, requests, host }: R
   const message = WORDS.reduce((text, [theirs, ours]) => text.replace(theirs, ours), messageOf(error));
   if (error instanceof AtlasError) return failure(error.status < 400 ? 1 : error.status < 500 ? 4 : 5, message);
   if (requests === 0) return failure(2, message);
-  const { isLost, reason } = connectionFailure(error) ?? {};
-  const isToldAlready = isLost && !/^(GET|HEAD)$/.test(options.method); // that it may have been executed
-  const event = reason && !isToldAlready && `${isLost ? "Lost the connection to" : "Cannot reach"} ${host}: ${reason}`;
-  return failure(1, [event || message, certificateHint(message), proxyHint(system)].filter(Boolean).join(". "));
+  return failure(
+    1,
+    [eventOf(error, options.method, host) + message, certificateHint(message), proxyHint(system)].filter(Boolean).join(
+      ". ",
+    ),
+  );
 }
 
-/** With its causes, the last of which may have a code only. That fetch failed need not be said before them. */
-function messageOf(error: unknown): string {
+function eventOf(error: unknown, method: string, host: string): string {
+  const failed = connectionFailure(error);
+  if (failed === "never made") return `Cannot reach ${host}: `;
+  // Of others the library says that they may have been executed.
+  return failed === "lost" && isGetOrHead(method) ? `Lost the connection to ${host}: ` : "";
+}
+
+/** With its causes, the last of which may have a code only. */
+export function messageOf(error: unknown): string {
   const said: string[] = [];
   for (let at = error; at; at = memberOf(at, "cause")) {
     const message = textOf(at, "message") || textOf(at, "code");
-    if (message !== "fetch failed" && !said.join().includes(message)) said.push(message);
+    const isNoise = memberOf(at, "cause") && /^(fetch failed|terminated)$/.test(message);
+    if (!isNoise && !said.join().includes(message)) said.push(message);
   }
-  return said.join(": ") || "fetch failed";
+  return said.join(": ");
 }
 
 function certificateHint(message: string): string | undefined {

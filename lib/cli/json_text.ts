@@ -1,5 +1,5 @@
 /** JSON as text: no number that is printed was ever parsed, so that those beyond 2^53 come through whole. */
-import { parseJson } from "../atlas_error.ts";
+import { parseJson } from "../json.ts";
 
 export function isJson(text: string): boolean {
   return parseJson(text) !== undefined;

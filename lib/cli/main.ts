@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import { atlasError, memberOf, textOf } from "../atlas_error.ts";
+import { atlasError } from "../atlas_error.ts";
+import { memberOf, textOf } from "../json.ts";
 import { fakeAtlas, fillIn, realAtlas } from "./atlas.ts";
 import { createClient, type Run } from "./client.ts";
 import { curlCommand } from "./curl.ts";

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { access, open, readlink, rename, rm, stat } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
-import { memberOf, textOf } from "../atlas_error.ts";
+import { memberOf, textOf } from "../json.ts";
 import { indented, isJson, visible } from "./json_text.ts";
 import type { Report } from "./report.ts";
 import { failure, type System } from "./system.ts";

@@ -1,4 +1,5 @@
-import { ensureOk, listOf, parseJson, textOf } from "../atlas_error.ts";
+import { ensureOk } from "../atlas_error.ts";
+import { listOf, parseJson, textOf } from "../json.ts";
 import type { Client, Run } from "./client.ts";
 import { childrenOf, indented, isJson, isList, visible } from "./json_text.ts";
 import { writeText } from "./output.ts";

@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { arrayBuffer } from "node:stream/consumers";
-import { memberOf, textOf } from "../atlas_error.ts";
-import { type ApiKey, CREDENTIAL_VARIABLES } from "../atlas_fetch.ts";
+import { memberOf, textOf } from "../json.ts";
+import type { ApiKey } from "../atlas_fetch.ts";
+import { CREDENTIAL_VARIABLES } from "../credentials.ts";
 import { createFake } from "./atlas.ts";
 import { quoted } from "./curl.ts";
 import type { Report } from "./report.ts";
@@ -52,7 +53,7 @@ export async function serve(port: number, { env, stdout, signal }: System, repor
 
 /** For a shell. The fake's own key is no secret. */
 function variablesFor(url: string, { publicKey, privateKey }: ApiKey, env: System["env"]): string {
-  const names: string[] = CREDENTIAL_VARIABLES.flat();
+  const names = CREDENTIAL_VARIABLES.flat();
   const stronger = names.slice(0, names.indexOf("MONGODB_ATLAS_PUBLIC_API_KEY"));
   const withHost = (hosts: string | undefined) => hosts === "*" ? hosts : [hosts, HOST].filter(Boolean).join();
   const values = {

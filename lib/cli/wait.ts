@@ -1,6 +1,8 @@
-import { AtlasError, memberOf, textOf } from "../atlas_error.ts";
+import { AtlasError } from "../atlas_error.ts";
+import { memberOf } from "../json.ts";
 import { connectionFailure } from "../digest/connection.ts";
 import { isPassing, retryAfter, type Run } from "./client.ts";
+import { messageOf } from "./failures.ts";
 import { compact, isJson } from "./json_text.ts";
 import type { Options } from "./options.ts";
 import { lineOf, select, stringIn } from "./query.ts";
@@ -39,10 +41,10 @@ export async function waitFor(
       await response.body?.cancel().catch(() => {}); // it may have broken off
     } catch (error) {
       const failed = connectionFailure(error) ?? connectionFailure(memberOf(error, "cause")); // of asking for a token
-      const isLost = failed && (failed.isLost || hasAnswered || tries < TRIES);
+      const isLost = failed === "lost" || (failed === "never made" && (hasAnswered || tries < TRIES));
       const isBusy = error instanceof AtlasError && isPassing(error.status);
       if (!isLost && !isBusy) throw error;
-      report.reached = failed?.reason ?? textOf(error, "message");
+      report.reached = messageOf(error);
     }
     if (options.verbose) await report.line(`waiting ${Math.ceil(delay / 1000)} s`);
     await system.sleep(delay, undefined, { signal });

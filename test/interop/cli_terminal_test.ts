@@ -140,7 +140,7 @@ await whereInstalled("The first mistakes in a terminal", ["script", "bash"], () 
       [
         "/groups",
         4,
-        /^403 IP_ADDRESS_NOT_ON_ACCESS_LIST (.|\n)*Add 203\.0\.113\.9 to the access list/,
+        /^403 IP_ADDRESS_NOT_ON_ACCESS_LIST (.|\n)*203\.0\.113\.9(.|\n)*Add your address to the access list/,
         variables(refusing),
       ],
     ];
