@@ -7,9 +7,9 @@
 import http from "node:http";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
-import { memberOf } from "./json.ts";
 import { main } from "./cli/main.ts";
 import { failure, type Stream } from "./cli/system.ts";
+import { memberOf } from "./json.ts";
 
 const ending = new AbortController();
 for (const [name, exitCode] of [["SIGHUP", 129], ["SIGINT", 130], ["SIGTERM", 143]] as const) {

@@ -247,4 +247,7 @@ test("atlas-fetch fails with 4 and one line when no token is given", () =>
     assert.deepEqual([code, stdout], [4, ""]);
     assert.match(stderr, /^401 invalid_client at \/api\/oauth\/token: [^\n]+\n$/);
     assert.doesNotMatch(stderr, /wr0ng/);
+    const answer = { error: "access_denied", error_description: "Access Token limit reached" };
+    const busy = await command(["/groups"], { ...here, fetch: server(() => Response.json(answer, { status: 403 })) });
+    assert.match(busy.stderr, /^403 access_denied at .*share one in MONGODB_ATLAS_ACCESS_TOKEN\n$/);
   }));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createFakeAtlas } from "../lib/testing.ts";
 import type { Fetch } from "../mod.ts";
-import { command, KEY, type Machine, memory, refusal, server } from "./command.ts";
+import { command, KEY, type Machine, memory, refusal, server, withoutJitter } from "./command.ts";
 
 const state = (stateName: unknown) => JSON.stringify({ stateName, id: 12345678901234567890n.toString() });
 
@@ -332,9 +332,7 @@ test("atlas-fetch warns once of a version that is deprecated", async () => {
 // The network ---------------------------------------------------------------------------------------------
 
 test("atlas-fetch tries a connection again that was lost or never made, and says where to", async () => {
-  const { random } = Math;
-  Math.random = () => 0; // of the time between the tries
-  try {
+  await withoutJitter(async () => {
     const losses: [args: string[], code: string, requests: number, stderr: RegExp][] = [
       [[], "ECONNRESET", 3, /^Lost the connection to cloud\.mongodb\.com: It is ECONNRESET\n$/],
       [[], "ENOTFOUND", 3, /^Cannot reach cloud\.mongodb\.com: It is ENOTFOUND\n$/],
@@ -354,9 +352,7 @@ test("atlas-fetch tries a connection again that was lost or never made, and says
     }
     const fetch = server((_, count) => count < 3 ? failed("ECONNRESET") : "{}");
     assert.equal((await command(["/x"], { fetch })).stdout, "{}");
-  } finally {
-    Math.random = random;
-  }
+  });
 });
 
 test("atlas-fetch says why no token came", async () => {
@@ -371,8 +367,6 @@ test("atlas-fetch says why no token came", async () => {
 });
 
 test("atlas-fetch says how a proxy or a company's certificate can be used", async () => {
-  const { random } = Math;
-  Math.random = () => 0;
   const env = { ...KEY, HTTPS_PROXY: "http://ada:s3cr3t@proxy.example:3128" };
   const hint = /For Node to use HTTPS_PROXY, set NODE_USE_ENV_PROXY=1\n$/;
   const machines: [machine: Machine, hint: RegExp][] = [
@@ -386,7 +380,7 @@ test("atlas-fetch says how a proxy or a company's certificate can be used", asyn
     [{ env, versions: { node: "24.0.0", bun: "1.4.5" } }, /It is ECONNREFUSED\n$/],
     [{ versions: { node: "20.19.0" } }, /It is ECONNREFUSED\n$/],
   ];
-  try {
+  await withoutJitter(async () => {
     for (const [machine, hint] of machines) {
       const { code, stderr } = await command(["/x"], { fetch: server(() => failed("ECONNREFUSED")), ...machine });
       assert.equal(code, 1);
@@ -400,9 +394,7 @@ test("atlas-fetch says how a proxy or a company's certificate can be used", asyn
     assert.match(stderr, /^self-signed certificate in certificate chain\. .*NODE_EXTRA_CA_CERTS/);
     const odd = server(() => Promise.reject(new TypeError("fetch failed")));
     assert.equal((await command(["/x"], { fetch: odd })).stderr, "fetch failed\n");
-  } finally {
-    Math.random = random;
-  }
+  });
 });
 
 test("atlas-fetch lets Node use the proxy of the environment, where there is one and Node can", async () => {

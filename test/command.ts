@@ -61,6 +61,17 @@ export async function command(args: readonly string[], machine: Machine = {}): P
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
 
+/** Does work in which retries do not wait a random time. */
+export async function withoutJitter<T>(work: () => Promise<T>): Promise<T> {
+  const { random } = Math;
+  Math.random = () => 0;
+  try {
+    return await work();
+  } finally {
+    Math.random = random;
+  }
+}
+
 /** Does work with a folder that is there for as long as it takes. */
 export async function inFolder(work: (folder: string) => Promise<unknown>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "atlas-fetch-"));
@@ -103,8 +114,9 @@ export function server(
 
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
   return new Promise((resolve, reject) => {
-    signal?.addEventListener("abort", () => reject(signal.reason));
-    work.then(resolve, reject);
+    const abort = () => reject(signal?.reason);
+    signal?.addEventListener("abort", abort);
+    work.then(resolve, reject).finally(() => signal?.removeEventListener("abort", abort));
   });
 }
 

@@ -1,7 +1,7 @@
-import { memberOf, textOf } from "../json.ts";
 import { type ApiKey, type AtlasFetchOptions, createAtlasFetch } from "../atlas_fetch.ts";
 import { baseUrlIn, credentialsIn } from "../credentials.ts";
 import type { Fetch } from "../digest/call.ts";
+import { memberOf, textOf } from "../json.ts";
 import { failure, type System } from "./system.ts";
 import { createTokenCache } from "./token_cache.ts";
 

@@ -16,7 +16,7 @@ export interface Run {
   report: Report;
   signal: AbortSignal;
   output: Output;
-  /** How many went out, and where the last one went. */
+  /** That went out, and where the last of them went. */
   requests: number;
   host: string;
 }
@@ -55,9 +55,8 @@ export function createClient(run: Run, { credentials, baseUrl, fetch }: Atlas, b
   const atlas = createAtlasFetch({ credentials, baseUrl, version, retry, fetch: observed });
 
   return async (path) => {
-    const response = await atlas(path, { method, headers, body: body ?? null, format, signal }).finally(() =>
-      clearTimeout(pause)
-    );
+    const call = atlas(path, { method, headers, body: body ?? null, format, signal });
+    const response = await call.finally(() => clearTimeout(pause));
     const warning = deprecationOf(response);
     if (warning && !isWarned) await report.line(warning);
     isWarned ||= warning !== undefined;

@@ -1,5 +1,5 @@
-import type { Fetch } from "../digest/call.ts";
 import { CREDENTIAL_VARIABLES } from "../credentials.ts";
+import type { Fetch } from "../digest/call.ts";
 import { fillIn, placeIn } from "./atlas.ts";
 import { createClient, type Run } from "./client.ts";
 

@@ -1,7 +1,7 @@
 import { AtlasError } from "../atlas_error.ts";
-import { memberOf, textOf } from "../json.ts";
 import { isGetOrHead } from "../digest/call.ts";
 import { connectionFailure } from "../digest/connection.ts";
+import { memberOf, textOf } from "../json.ts";
 import { hasProxy } from "./atlas.ts";
 import type { Run } from "./client.ts";
 import { failure, type System } from "./system.ts";
@@ -10,10 +10,12 @@ import { failure, type System } from "./system.ts";
 const WORDS: [theirs: RegExp, ours: string][] = [
   [/, or give the option credentials/, ". To try it without, add --fake"],
   [/, or give the option baseUrl/, ""],
-  [/use plain fetch, or set baseUrl/i, "Ask for a path, or set MONGODB_ATLAS_BASE_URL"],
-  [/\b(the option )?baseUrl\b/, "MONGODB_ATLAS_BASE_URL"],
-  [/\bset the option version to one such as/i, "Give --api-version, such as"],
-  [/, and share tokens by a tokenStore/, ""],
+  [/give \{[^}]*\}, or set/, "set"],
+  [/Use plain fetch, or set baseUrl/, "Ask for a path, or set MONGODB_ATLAS_BASE_URL"],
+  [/\bbaseUrl\b/, "MONGODB_ATLAS_BASE_URL"],
+  [/Set the option version to one such as/, "Give --api-version, such as"],
+  [/or another format/, "or another --format"],
+  [/share (them|tokens) by a tokenStore/, "share one in MONGODB_ATLAS_ACCESS_TOKEN"],
 ];
 
 /** The failure that an error of the library or of the runtime is to the command. */
@@ -22,12 +24,8 @@ export function asFailure(error: unknown, { options, system, requests, host }: R
   const message = WORDS.reduce((text, [theirs, ours]) => text.replace(theirs, ours), messageOf(error));
   if (error instanceof AtlasError) return failure(error.status < 400 ? 1 : error.status < 500 ? 4 : 5, message);
   if (requests === 0) return failure(2, message);
-  return failure(
-    1,
-    [eventOf(error, options.method, host) + message, certificateHint(message), proxyHint(system)].filter(Boolean).join(
-      ". ",
-    ),
-  );
+  const told = [eventOf(error, options.method, host) + message, certificateHint(message), proxyHint(system)];
+  return failure(1, told.filter(Boolean).join(". "));
 }
 
 function eventOf(error: unknown, method: string, host: string): string {

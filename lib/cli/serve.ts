@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { arrayBuffer } from "node:stream/consumers";
-import { memberOf, textOf } from "../json.ts";
 import type { ApiKey } from "../atlas_fetch.ts";
 import { CREDENTIAL_VARIABLES } from "../credentials.ts";
+import { memberOf, textOf } from "../json.ts";
 import { createFake } from "./atlas.ts";
 import { quoted } from "./curl.ts";
 import type { Report } from "./report.ts";

@@ -1,6 +1,6 @@
 import { AtlasError } from "../atlas_error.ts";
-import { memberOf } from "../json.ts";
 import { connectionFailure } from "../digest/connection.ts";
+import { memberOf } from "../json.ts";
 import { isPassing, retryAfter, type Run } from "./client.ts";
 import { messageOf } from "./failures.ts";
 import { compact, isJson } from "./json_text.ts";
