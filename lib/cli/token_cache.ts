@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
-import { constants } from "node:fs";
-import { chmod, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
+import { chmodSync, constants, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { posix, win32 } from "node:path";
 import type { TokenStore } from "../token_source.ts";
 import type { System } from "./system.ts";
@@ -25,12 +25,17 @@ export function createTokenCache(system: System, secret: string): TokenStore | u
         await file.close();
       }
     },
-    async set(key, value) {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      await chmod(folder, 0o700); // it may have been there
+    // Without a pause, in which a signal could leave half of it.
+    set(key, value) {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      chmodSync(folder, 0o700); // it may have been there
       const beside = `${folder}/${randomUUID()}`;
-      await writeFile(beside, value, { flag: "wx", mode: 0o600 });
-      await rename(beside, fileOf(key)).catch(() => rm(beside));
+      writeFileSync(beside, value, { flag: "wx", mode: 0o600 });
+      try {
+        renameSync(beside, fileOf(key));
+      } finally {
+        rmSync(beside, { force: true });
+      }
     },
   };
 }
