@@ -27,6 +27,8 @@ const calls = [
   ["/x", "--curl"],
   ["/x", "--fake", "-v", "-i"],
   ["/x", "--no-cache", "-v"],
+];
+const mistakes = [
   [`https://ada:${MARK}@cloud.mongodb.com/x`],
   [`https://ada:${MARK}@evil.example/x`, "--curl"],
   ["/x", "-H", `Authorization: Bearer ${MARK}`],
@@ -60,8 +62,8 @@ test("atlas-fetch shows no key, secret or token, whatever goes wrong", () =>
   inFolder(async (home) => {
     let count = 0;
     for (const [identity, variables] of Object.entries(identities)) {
-      for (const args of calls) {
-        for (const answer of answers) {
+      for (const args of [...calls, ...mistakes]) {
+        for (const answer of calls.includes(args) ? answers : answers.slice(0, 1)) {
           const fetch = server(({ url, headers }) => {
             if (url.pathname !== "/api/oauth/token") return answer(headers);
             return Response.json({ access_token: `${MARK}-minted-of-a-usual-length`, expires_in: 3600 });
@@ -77,7 +79,7 @@ test("atlas-fetch shows no key, secret or token, whatever goes wrong", () =>
         }
       }
     }
-    assert.equal(count, Object.keys(identities).length * calls.length * answers.length);
+    assert.equal(count, Object.keys(identities).length * (calls.length * answers.length + mistakes.length));
     const names = await readdir(home, { recursive: true });
     assert.ok(names.length > 1);
     for (const name of names) assert.ok(!name.includes(MARK), name);
