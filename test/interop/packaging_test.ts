@@ -212,7 +212,11 @@ for (const { name, program } of nodes.slice(0, 1)) {
   const title = `The installed command answers from the embedded fake on ${name}`;
   await whereInstalled(title, [program], () => {
     test(title, async () => {
-      const output = await run(program, [join(project, "node_modules/.bin/atlas-fetch"), "/groups?itemsPerPage=1"]);
+      const output = await run(program, [
+        join(project, "node_modules/.bin/atlas-fetch"),
+        "--fake",
+        "/groups?itemsPerPage=1",
+      ]);
       assert.equal(JSON.parse(output).totalCount, 3);
     });
   });

@@ -30,6 +30,8 @@ interface Row {
 
 /** They judge what is built, or start the runtimes themselves: `npm run interop` runs them, once. */
 const RUN_ONCE = [
+  "cli_programs_test.ts",
+  "cli_terminal_test.ts",
   "fake_shapes_test.ts",
   "packaging_test.ts",
   "proxy_test.ts",
