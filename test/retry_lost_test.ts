@@ -99,6 +99,14 @@ test("createRetryFetch() says in one line that a POST may have been executed, an
   }
 });
 
+test("createRetryFetch() says so once, however many are stacked", async () => {
+  const { fetch, sent } = createRecorder(lost);
+  const stacked = createRetryFetch({ fetch: createRetryFetch({ fetch: createRetryFetch({ fetch }) }) });
+  const error = await reasonOf(stacked(PLACE, { method: "POST" }));
+  assert.match(error.message, /^Connection lost: POST \S+ may have been executed \(other side closed\)\. Look/);
+  assert.equal(sent.length, 1);
+});
+
 test("createRetryFetch() repeats every method after a connection that was never made, but a stream", async () => {
   const refused = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED", syscall: "connect" });
   const unreachable = Object.assign(new Error("connect ENETUNREACH"), { code: "ENETUNREACH", syscall: "connect" });

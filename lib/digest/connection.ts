@@ -3,7 +3,7 @@ const NEVER_MADE_CODES = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIM
 const NEVER_MADE_WORDS = /client error \(Connect\)(?!: invalid peer certificate)/;
 const LOST_CODES = /^(ECONN(RESET|ABORTED)|EPIPE|ETIMEDOUT|UND_ERR_(SOCKET|(HEADERS|BODY)_TIMEOUT)|ConnectionClosed)$/;
 const LOST_WORDS =
-  /connection (closed|reset|aborted|error|lost)|body from connection|broken pipe|http2 error|was canceled/i;
+  /connection (closed|reset|aborted|error)|network connection lost|body from connection|broken pipe|http2 error|was canceled/i;
 
 /**
  * How a fetch failed, if its connection did: it was lost, and the request may have arrived, or it was never made.
