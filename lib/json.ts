@@ -1,3 +1,5 @@
+import { hideExchange } from "./digest/call.ts";
+
 const MAX_LENGTH = 256 * 1024; // bytes
 
 /** At most 256 KiB of a body as text; if it breaks off, what came of it and the error. */
@@ -12,6 +14,7 @@ export async function readText(response: Response): Promise<{ text: string; erro
       if (left < 0) break; // which cancels
     }
   } catch (error) {
+    hideExchange(error);
     return { text, error };
   }
   return { text: text + decoder.decode() };

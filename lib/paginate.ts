@@ -1,6 +1,6 @@
 import { AtlasError, atlasError } from "./atlas_error.ts";
 import type { AtlasRequestInit } from "./atlas_fetch.ts";
-import type { Fetch } from "./digest/call.ts";
+import { type Fetch, hideExchange } from "./digest/call.ts";
 import { listOf, memberOf, parseJson, textOf } from "./json.ts";
 
 const ANY_URL = "https://localhost"; // only the query of `next` counts
@@ -38,7 +38,11 @@ export async function* paginate<T = unknown>(
     const path = response.url ? new URL(response.url).pathname : base.replace(/^\s*(\w+:)?[\\/]{2}[^\\/]*/, "");
     const place = `${path} page ${asked.size}`;
     if (!response.ok) throw await atlasError(response, place);
-    const body = parseJson(await response.text());
+    const text = await response.text().catch((error) => {
+      hideExchange(error);
+      throw error;
+    });
+    const body = parseJson(text);
     const items = memberOf(body, "results") ?? body;
     if (!Array.isArray(items)) throw new AtlasError(response, { detail: "The answer is not a list" }, place);
     for (const item of items) yield item; // not yield*, which has no throw() on an array

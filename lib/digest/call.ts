@@ -198,7 +198,7 @@ function reasonOf({ reason }: AbortSignal): unknown {
 }
 
 /** undici's `HTTPParserError` quotes what the peer sent, such as an echo of our Authorization header. */
-function hideExchange(error: unknown): void {
+export function hideExchange(error: unknown): void {
   const { name, cause } = Object(error);
   if (name === "HTTPParserError") Reflect.deleteProperty(Object(error), "data");
   if (cause) hideExchange(cause);
