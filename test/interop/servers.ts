@@ -28,15 +28,15 @@ export const quoted: Person = { username: `Ann "the \\ slash" O'Hara`, password:
 export const foreign: Person = { username: "Zoë Łukasz ☃", password: "pässwörd €" };
 const people = [ann, quoted, foreign];
 
-export function startApache(): Promise<Server> {
+export function startApache(config = "apache.conf"): Promise<Server> {
   const realm = "Interop, on Apache";
   const users = people.map(({ username, password }) =>
     `${username}:${realm}:${hash("md5", `${username}:${realm}:${password}`)}\n`
   );
-  return start("apache2", ["-D", "FOREGROUND", "-f", resolve("apache.conf")], users);
+  return start("apache2", ["-D", "FOREGROUND", "-f", resolve(config)], users);
 }
 
-export function startLighttpd(): Promise<Server> {
+export function startLighttpd(config = "lighttpd.conf"): Promise<Server> {
   const realm = "Interop, on lighttpd";
   const users = people.flatMap(({ username, password }) =>
     ["md5", "sha256"].map((algorithm) =>
@@ -49,7 +49,7 @@ export function startLighttpd(): Promise<Server> {
       ].join(":") + "\n"
     )
   );
-  return start("lighttpd", ["-D", "-f", resolve("lighttpd.conf")], users);
+  return start("lighttpd", ["-D", "-f", resolve(config)], users);
 }
 
 async function start(program: string, args: readonly string[], users: readonly string[]): Promise<Server> {
@@ -61,7 +61,7 @@ async function start(program: string, args: readonly string[], users: readonly s
 
   const port = await findFreePort();
   const child = spawn(program, [...args], {
-    env: { PATH: path, PORT: String(port), DIR: folder },
+    env: { PATH: path, PORT: String(port), DIR: folder, CONFIG: resolve(".") },
     stdio: ["ignore", "ignore", "pipe"],
   });
   let complaint = "";
