@@ -129,7 +129,9 @@ async function readBody(body: NonNullable<RequestInit["body"]> | Request, call: 
   if (isRequest(body)) return await replayable(unlessAborted(body.arrayBuffer(), signal));
   if (Object(body).locked) throw new TypeError("Cannot send the stream: it is locked or used");
   if (typeof body === "string" || body instanceof Blob || isStream(body)) return body;
-  if (/^\[object (Object|Array)]$/.test({}.toString.call(body))) {
+  const prototype: unknown = Object.getPrototypeOf(body);
+  const isPlainObject = !prototype || !Object.getPrototypeOf(prototype); // of any realm
+  if (isPlainObject || Array.isArray(body)) {
     throw new TypeError("Cannot send an object as body: use JSON.stringify");
   }
   const serialised = new Response(body); // only once: FormData gets another boundary each time
@@ -151,7 +153,7 @@ export function isStream(body: unknown): body is Stream {
 
 /** Cancels a stream that will not be sent, as fetch does. */
 export function cancel(body: unknown): void {
-  if (body instanceof ReadableStream && !body.locked) body.cancel().catch(() => {});
+  if (isStream(body) && "cancel" in body && !body.locked) body.cancel().catch(() => {});
 }
 
 /** Whether a method has no body and can be repeated. */
