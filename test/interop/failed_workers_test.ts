@@ -3,6 +3,7 @@
 import test, { after } from "node:test";
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:net";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { listen } from "./front.ts";
@@ -29,7 +30,8 @@ await whereInstalled("createRetryFetch() knows a lost connection in a Worker", [
     script: worker.text,
     compatibilityDate: "2026-04-01",
     compatibilityFlags: ["nodejs_compat"],
-    handleRuntimeStdio: (...streams) => streams.forEach((stream) => stream.resume()), // its account of what it throws
+    // Its own account of what it throws.
+    handleRuntimeStdio: (...streams: Readable[]) => streams.forEach((stream) => stream.resume()),
   });
 
   let requests = 0;
