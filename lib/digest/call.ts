@@ -140,10 +140,12 @@ async function readBody(body: NonNullable<RequestInit["body"]> | Request, call: 
   return await replayable(serialised.arrayBuffer());
 }
 
-/** As a Blob, since Node 20 follows no 307 with bytes; by a Response, since jsdom replaces Blob; Deno chunks an empty one. */
+/** As a Blob, since Node 20 follows no 307 with bytes. */
 async function replayable(body: Promise<ArrayBuffer>): Promise<Call["body"]> {
-  const bytes = await body;
-  return bytes.byteLength > 0 ? await new Response(bytes).blob() : new Uint8Array();
+  const bytes = new Uint8Array(await body);
+  if (bytes.length === 0) return bytes; // Deno chunks an empty Blob
+  const blob = await new Response(bytes).blob(); // Bun gives it a type, which would be sent
+  return blob instanceof Blob ? new Blob([bytes]) : blob; // jsdom replaces Blob, and fetch does not know its own
 }
 
 /** Whether a body can be sent once only. */
