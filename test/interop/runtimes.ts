@@ -32,6 +32,9 @@ interface Row {
 const RUN_ONCE = [
   "cli_programs_test.ts",
   "cli_terminal_test.ts",
+  "deno_environment_test.ts",
+  "environments_test.ts",
+  "failed_workers_test.ts",
   "fake_shapes_test.ts",
   "packaging_test.ts",
   "proxy_test.ts",
