@@ -54,6 +54,6 @@ await whereInstalled("createAtlasFetch() does what fetch does under jsdom and ha
     const args = [vitest, "run", "--root", project];
     const output = await run(process.execPath, args, env).catch(({ stdout, stderr }) => assert.fail(stdout + stderr));
     assert.match(output, /^ *Tests +(\d+) passed \(\1\)$/m); // none skipped
-    assert.match(output, /^ *Test Files +3 passed \(3\)$/m);
+    assert.match(output, /^ *Test Files +4 passed \(4\)$/m);
   });
 });

@@ -1,25 +1,22 @@
 import { defineConfig } from "vitest/config";
 
-// In vmThreads all that is JavaScript's own, such as TypeError, is of another realm. Of happy-dom's Response there no blob
-// of bytes can be had: it says "[object ArrayBuffer]".
-const projects = [
-  { environment: "jsdom", pool: "forks" },
-  { environment: "jsdom", pool: "vmThreads" },
-  { environment: "happy-dom", pool: "forks" },
-] as const;
+const environments = ["jsdom", "happy-dom"];
+const pools = ["forks", "vmThreads"] as const; // in vmThreads JavaScript's own, such as ArrayBuffer, is of another realm too
 
 export default defineConfig({
   test: {
-    projects: projects.map(({ environment, pool }) => ({
-      test: {
-        name: `${environment} in ${pool}`,
-        environment,
-        pool,
-        include: ["*.spec.ts"],
-        testTimeout: 30_000,
-        // Else happy-dom asks the servers whether a page may call them.
-        environmentOptions: { happyDOM: { settings: { fetch: { disableSameOriginPolicy: true } } } },
-      },
-    })),
+    projects: environments.flatMap((environment) =>
+      pools.map((pool) => ({
+        test: {
+          name: `${environment} in ${pool}`,
+          environment,
+          pool,
+          include: ["*.spec.ts"],
+          testTimeout: 30_000,
+          // Else happy-dom asks the servers whether a page may call them.
+          environmentOptions: { happyDOM: { settings: { fetch: { disableSameOriginPolicy: true } } } },
+        },
+      }))
+    ),
   },
 });
