@@ -38,18 +38,19 @@ export function givenCredentials(given: object): Credentials {
 
 /** The credentials of the environment. If there are none, what Deno throws without --allow-env goes first. */
 export function credentialsIn(env: Environment): Credentials {
-  const denials: unknown[] = [];
+  const denials = new Map<string, unknown>();
   const isSet = (name: string) => {
     try {
       return Boolean(env[name]);
     } catch (denial) {
-      denials.push(denial);
+      denials.set(name, denial);
       return false;
     }
   };
   const complete = CREDENTIAL_VARIABLES.find((names) => names.every(isSet));
   const names = complete ?? CREDENTIAL_VARIABLES.find((names) => names.some(isSet));
-  if (!complete && denials.length > 0) throw denials[0];
+  const denied = names?.find((name) => denials.has(name)) ?? [...denials.keys()][0];
+  if (!complete && denied !== undefined) throw denials.get(denied);
   if (names) return read(env, names);
   const sets = CREDENTIAL_VARIABLES.map((names) => names.join(" and ")).join(", or ");
   throw new TypeError(`Cannot find Atlas credentials: set ${sets}, or give the option credentials`);

@@ -1,4 +1,4 @@
-import { hideExchange } from "./digest/call.ts";
+import { hideExchange } from "./digest/connection.ts";
 
 const MAX_LENGTH = 256 * 1024; // bytes
 

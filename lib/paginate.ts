@@ -1,6 +1,7 @@
 import { AtlasError, atlasError } from "./atlas_error.ts";
 import type { AtlasRequestInit } from "./atlas_fetch.ts";
-import { type Fetch, hideExchange } from "./digest/call.ts";
+import type { Fetch } from "./digest/call.ts";
+import { hideExchange } from "./digest/connection.ts";
 import { listOf, memberOf, parseJson, textOf } from "./json.ts";
 
 const ANY_URL = "https://localhost"; // only the query of `next` counts

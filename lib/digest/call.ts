@@ -1,3 +1,5 @@
+import { hideExchange } from "./connection.ts";
+
 /** A function with the shape of the global `fetch`. Never `typeof fetch`: Bun's demands `preconnect`. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
@@ -199,11 +201,4 @@ export function throwIfAborted(signal: AbortSignal | null | undefined): void {
 
 function reasonOf({ reason }: AbortSignal): unknown {
   return reason ?? new DOMException("This operation was aborted", "AbortError");
-}
-
-/** undici's `HTTPParserError` quotes what the peer sent, such as an echo of our Authorization header. */
-export function hideExchange(error: unknown): void {
-  const { name, cause } = Object(error);
-  if (name === "HTTPParserError") Reflect.deleteProperty(Object(error), "data");
-  if (cause) hideExchange(cause);
 }

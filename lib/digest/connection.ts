@@ -23,3 +23,10 @@ export function tellingError(error: unknown): Record<string, unknown> {
   const { message, cause } = Object(error);
   return Object(message === "fetch failed" || message === "terminated" ? cause : error);
 }
+
+/** Takes from undici's `HTTPParserError` what the peer sent, such as an echo of our Authorization header. */
+export function hideExchange(error: unknown): void {
+  const { name, cause } = Object(error);
+  if (name === "HTTPParserError") Reflect.deleteProperty(Object(error), "data");
+  if (cause) hideExchange(cause);
+}

@@ -83,21 +83,9 @@ await whereInstalled("atlasFetch() works in a Cloudflare Worker", [workerd], asy
 
   test("atlasFetch() says which variables are missing in a Worker without any", async () => {
     const { error } = await carryOut({ options: {} });
-    assert.match(error ?? "", /^TypeError: Cannot find Atlas credentials: set MONGODB_ATLAS_CLIENT_ID/);
+    assert.match(
+      error ?? "",
+      /^TypeError: Cannot find Atlas credentials: set MONGODB_ATLAS_ACCESS_TOKEN, or MONGODB_ATLAS_CLIENT_ID/,
+    );
   });
-
-  // workerd sends the characters of a header as UTF-8, others as bytes.
-  for (const publicKey of ["Zoë", "Łukasz ☃"]) {
-    test(`atlasFetch() signs in as ${publicKey} from a Worker, or refuses to, but sends no wrong name`, async () => {
-      const atlas = await serveFakeAtlas({ credentials: { publicKey, privateKey: "pässwörd €" } });
-      try {
-        const options = { baseUrl: atlas.url, credentials: atlas.credentials };
-        const { statuses, error } = await carryOut({ options });
-        if (error === undefined) assert.deepEqual(statuses, [200]);
-        else assert.match(error, /^TypeError: Cannot .*(user ?name|publicKey|ASCII)/);
-      } finally {
-        await atlas.close();
-      }
-    });
-  }
 });
