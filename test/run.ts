@@ -9,11 +9,14 @@ import { availableParallelism } from "node:os";
 import type { FileReport } from "./run_reporter.ts";
 
 const parts = process.argv.slice(2);
-const queue = (await readdir("test")).sort()
-  .filter((name) => name.endsWith("_test.ts") && (parts.length === 0 || parts.some((part) => name.includes(part))))
-  .map((name) => `test/${name}`);
+const queue = (await Promise.all(["test", "test/faults"].map(filesIn))).flat()
+  .filter((file) => file.endsWith("_test.ts") && (parts.length === 0 || parts.some((part) => file.includes(part))));
 const reports: FileReport[] = [];
 const failures: string[] = [];
+
+async function filesIn(folder: string): Promise<string[]> {
+  return (await readdir(folder)).sort().map((name) => `${folder}/${name}`);
+}
 
 /** A process takes file after file: a start of tsx costs more than the tests of most. */
 async function runProcess(): Promise<void> {
@@ -43,7 +46,7 @@ function take(report: FileReport): void {
   failures.push(...failed.map((failure) => `${file}: ${failure}`));
   if (passed + failed.length + skipped.length === 0) failures.push(`${file} has no test`);
   const counts = failed.length > 0 ? `${passed} passed, ${failed.length} failed` : `${passed} passed`;
-  console.log(`${file.padEnd(36)} ${seconds.toFixed(1).padStart(4)} s  ${counts}`);
+  console.log(`${file.padEnd(44)} ${seconds.toFixed(1).padStart(4)} s  ${counts}`);
 }
 
 await Promise.all(Array.from({ length: Math.min(availableParallelism(), queue.length) }, runProcess));

@@ -202,7 +202,7 @@ function redirected(call: Call, response: Response): Call | undefined {
   const url = parseUrl(new TextDecoder().decode(bytesOf(location)), call.url);
   const { method, body } = call;
   if (status !== 303 && isStream(body)) {
-    throw new TypeError(`Cannot follow the ${status} with a used stream. Send it to ${url.href}`);
+    throw new TypeError(`Cannot follow the ${status} with a used stream. Send it to ${url.origin}${url.pathname}`);
   }
   const becomesGet = status === 303 ? !isGetOrHead(method) : status < 303 && method === "POST";
   const next = becomesGet ? copy(call, { url, method: "GET", body: null }, /^content-/) : copy(call, { url });

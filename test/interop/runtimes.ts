@@ -119,7 +119,7 @@ async function run(
 
 async function findFiles(filters: readonly string[]): Promise<string[]> {
   const names = await Promise.all(
-    ["test", "test/interop"].map(async (folder) => {
+    ["test", "test/faults", "test/interop"].map(async (folder) => {
       const entries = await readdir(join(root, folder));
       return entries.sort().map((entry) => `${folder}/${entry}`);
     }),
