@@ -28,7 +28,7 @@ const work = await mkdtemp(join(tmpdir(), "atlas-fetch-vendor-"));
 try {
   const modules = join(work, "modules");
   tsc("-p", root, "--outDir", modules);
-  const script = await header() + await concatenated(modules, "mod.js");
+  const script = await header() + formatted(await concatenated(modules, "mod.js"));
   if (await bundled(script) !== await bundled('export * from "./modules/mod.js";')) {
     throw new Error("The file is not what the modules are: is there a new form of import, export or declaration?");
   }
@@ -36,7 +36,7 @@ try {
   await writeFile(join(work, "atlas-fetch.mts"), await concatenated(root, "mod.ts"));
   await writeFile(join(work, "tsconfig.json"), await configuration());
   tsc("-p", work, "--emitDeclarationOnly");
-  const types = await header() + spaced(await readFile(join(work, "atlas-fetch.d.mts"), "utf8"));
+  const types = await header() + formatted(await readFile(join(work, "atlas-fetch.d.mts"), "utf8"));
 
   const sums = `${sha256(script)}  atlas-fetch.mjs\n${sha256(types)}  atlas-fetch.d.mts\n`;
   await mkdir(folder, { recursive: true });
@@ -95,7 +95,7 @@ async function concatenated(folder, entry) {
     return namesIn(list).map((name) => onlyTypes ? `type ${name}` : name);
   });
   const exports = `export { ${exported.sort().join(", ")} };\n`;
-  return spaced([`${docstring}\n`, imports.join(""), ...others, exports].join("\n"));
+  return [`${docstring}\n`, imports.join(""), ...others, exports].join("\n");
 }
 
 function namesIn(list) {
@@ -137,12 +137,13 @@ async function bundled(contents) {
   return file.text.replace(/^import .*\n|^\/\/ .*\n|^\n/gm, "").trim();
 }
 
-/** As the sources have it: a blank line around what spans several, a line for each name of the exports. */
-function spaced(text) {
+/** As the sources are: a blank line around what spans several, a line for each name of the exports, two blanks a step. */
+function formatted(text) {
   return text
     .replace(/\n(?=\/\*\*)|(?<=\n\}.*)\n(?=\S)|(?<!\*\/)\n(?=(?:async )?function|class )/g, "\n\n")
     .replace(/\n{3,}/g, "\n\n")
-    .replace(/^export \{ (.*?),? \};/m, (_, names) => `export {\n  ${names.split(", ").join(",\n  ")},\n};`);
+    .replace(/^export \{ (.*?),? \};/m, (_, names) => `export {\n  ${names.split(", ").join(",\n  ")},\n};`)
+    .replace(/^(?: {4})+/gm, (indent) => " ".repeat(indent.length / 2));
 }
 
 async function header() {

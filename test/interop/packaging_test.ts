@@ -7,6 +7,8 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { addNodeTypes, compile, compilers, surroundings, typescript5 } from "./compilers.ts";
 import { path, run, whereInstalled } from "./programs.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -17,10 +19,6 @@ const nodes = [20, 22, 24, 26].map((major) => ({
   name: `Node ${major}`,
   program: join(modules, `node${major}/bin/node`),
 }));
-const compilers = [
-  { name: "TypeScript 5.7", tsc: join(modules, "typescript/bin/tsc") },
-  { name: "the current TypeScript", tsc: join(root, "node_modules/typescript/bin/tsc") },
-];
 const entries = ["atlas-fetch", "atlas-fetch/digest", "atlas-fetch/testing"];
 
 const folder = await mkdtemp(join(tmpdir(), "atlas-fetch-packaging-"));
@@ -30,21 +28,11 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 const source = join(folder, "source");
 await mkdir(source);
-const published = [
-  "mod.ts",
-  "lib",
-  "package.json",
-  "deno.json",
-  "tsconfig.json",
-  "README.md",
-  "LICENSE",
-  "CHANGELOG.md",
-];
-for (const name of published.filter((name) => existsSync(join(root, name)))) {
-  await cp(join(root, name), join(source, name), { recursive: true });
-}
-await symlink(join(root, "node_modules"), join(source, "node_modules"));
 const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+const papers: string[] = manifest.files.filter((file: string) => !file.startsWith("dist"));
+const needed = ["mod.ts", "lib", ".ci", "package.json", "deno.json", "tsconfig.json", "README.md", "LICENSE"];
+for (const name of [...needed, ...papers]) await cp(join(root, name), join(source, name), { recursive: true });
+await symlink(join(root, "node_modules"), join(source, "node_modules"));
 const tarball = join(folder, `atlas-fetch-${manifest.version}.tgz`);
 await runIn(source, "npm", ["pack", "--silent", `--pack-destination=${folder}`]);
 const project = await consumer("project");
@@ -75,50 +63,26 @@ async function filesBelow(folder: string): Promise<string[]> {
   }).sort();
 }
 
-/** What the compiler says, without rejecting when that is not nothing. */
-async function compile(
-  tsc: string,
-  folder: string,
-  options: Record<string, unknown>,
-  files: string[],
-): Promise<string> {
-  const compilerOptions = {
-    target: "es2022",
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    noEmit: true,
-    ...options,
-  };
-  await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
-  return await runIn(folder, "/bin/sh", ["-c", '"$0" "$1" --pretty false || true', process.execPath, tsc]);
-}
-
 // npm -------------------------------------------------------------------------------------------
 
-test("The package holds types for each source, the entries, what these share, its papers, and nothing else", async () => {
+test("The package holds types for each source, the entries, what these share, source maps, papers, and no more", async () => {
   const sources = ["mod.ts", ...(await filesBelow(join(root, "lib"))).map((file) => `lib/${file}`)];
-  const files = await filesBelow(installed);
+  const scripts = ["mod", "lib/digest/mod", "lib/testing", "lib/cli", "lib/atlas_fetch", "lib/digest_fetch"];
   assert.deepEqual(
-    files.filter((file) => !/^dist\/lib\/chunk-[A-Z\d]{8}\.js$/.test(file)),
+    await filesBelow(installed),
     [
-      "CHANGELOG.md",
-      "LICENSE",
-      "README.md",
-      "package.json",
-      ...["mod", "lib/digest/mod", "lib/testing", "lib/cli"].map((entry) => `dist/${entry}.js`),
+      ...["LICENSE", "README.md", "package.json", ...papers],
+      ...scripts.flatMap((script) => [`dist/${script}.js`, `dist/${script}.js.map`]),
       ...sources.map((file) => `dist/${file.replace(/\.ts$/, ".d.ts")}`),
     ].sort(),
   );
-  const scripts = files.filter((file) => file.endsWith(".js"));
-  const loaded = await Promise.all(scripts.filter((file) => !file.includes("chunk")).map(filesLoadedBy));
-  assert.deepEqual([...new Set(loaded.flat())].sort(), scripts); // no chunk that no entry needs
 });
 
-// Each file costs a cold start about half a per cent.
-for (const { entry, most } of [{ entry: "dist/mod.js", most: 3 }, { entry: "dist/lib/digest/mod.js", most: 2 }]) {
-  test(`${entry} loads at most ${most} files`, async () => {
+// Each file costs a cold start 0.3 per cent.
+for (const { entry, max } of [{ entry: "dist/mod.js", max: 3 }, { entry: "dist/lib/digest/mod.js", max: 2 }]) {
+  test(`${entry} loads at most ${max} files`, async () => {
     const loaded = await filesLoadedBy(entry);
-    assert.ok(loaded.length <= most, loaded.join(", "));
+    assert.ok(loaded.length <= max, loaded.join(", "));
   });
 }
 
@@ -155,23 +119,12 @@ test("The package runs no script where it is installed", () => {
   assert.deepEqual(scripts.filter((name) => /^(pre|post)?(install|prepare|uninstall)$/.test(name)), []);
 });
 
-for (
-  const { name, program } of [...nodes, { name: "Deno", program: deno }, { name: "Bun", program: bun }]
-) {
+for (const { name, program } of [...nodes, { name: "Deno", program: deno }, { name: "Bun", program: bun }]) {
   const title = `The installed package calls Atlas on ${name}`;
   await whereInstalled(title, [program], () => {
     test(title, async () => {
       const file = join(project, `import-${name.replace(" ", "-")}.mjs`);
-      await writeFile(
-        file,
-        `${
-          script(
-            'import { createAtlasFetch } from "atlas-fetch"',
-            'import { serveFakeAtlas } from "atlas-fetch/testing"',
-            'import { createDigestFetch } from "atlas-fetch/digest"',
-          )
-        }`,
-      );
+      await writeFile(file, script((name, entry) => `import { ${name} } from "${entry}";`));
       assert.equal(await runIn(project, program, name === "Deno" ? ["run", "-A", file] : [file]), "200 200\n");
     });
   });
@@ -182,29 +135,27 @@ for (const { name, program } of nodes) {
   await whereInstalled(title, [program], () => {
     test(title, async () => {
       const file = join(project, `require-${name.replace(" ", "-")}.cjs`);
-      await writeFile(
-        file,
-        `(async () => { ${
-          script(
-            'const { createAtlasFetch } = require("atlas-fetch")',
-            'const { serveFakeAtlas } = require("atlas-fetch/testing")',
-            'const { createDigestFetch } = require("atlas-fetch/digest")',
-          )
-        } })()`,
-      );
+      await writeFile(file, script((name, entry) => `const { ${name} } = require("${entry}");`));
       assert.match(await runIn(project, program, [file]), /^200 200$/m); // Node 20 warns that this is new
     });
   });
 }
 
-function script(...imports: string[]): string {
-  return `${imports.join(";\n")};
-    const { url, credentials, close } = await serveFakeAtlas();
-    const { publicKey: username, privateKey: password } = credentials;
-    const response = await createAtlasFetch({ baseUrl: url, credentials })("/groups");
-    const plain = await createDigestFetch({ username, password })(url + "/api/public/v1.0/groups");
-    console.log(response.status, plain.status);
-    await close();
+/** Takes something from each entry, and calls Atlas with it. */
+function script(take: (name: string, entry: string) => string): string {
+  return `
+    ${take("createAtlasFetch", "atlas-fetch")}
+    ${take("createDigestFetch", "atlas-fetch/digest")}
+    ${take("serveFakeAtlas", "atlas-fetch/testing")}
+    async function call() {
+      const { url, credentials, close } = await serveFakeAtlas();
+      const { publicKey: username, privateKey: password } = credentials;
+      const response = await createAtlasFetch({ baseUrl: url, credentials })("/groups");
+      const plain = await createDigestFetch({ username, password })(url + "/api/public/v1.0/groups");
+      console.log(response.status, plain.status);
+      await close();
+    }
+    call();
   `;
 }
 
@@ -222,47 +173,117 @@ for (const { name, program } of nodes.slice(0, 1)) {
   });
 }
 
+// What a user sees of it ------------------------------------------------------------------------
+
+test("A stack trace names what the package has put into a file and, with --enable-source-maps, the source", async () => {
+  const file = join(project, "trace.mjs");
+  await writeFile(
+    file,
+    `import { createDigestFetch } from "atlas-fetch/digest";
+    const fetch = async () => { throw new Error("out of order") };
+    await createDigestFetch({ username: "a", password: "b", fetch })("http://127.0.0.1").catch(({ stack }) => console.log(stack));`,
+  );
+  assert.match(await run(process.execPath, [file]), /at sendDigest .*atlas-fetch\/dist\/lib\/digest_fetch\.js:\d+:\d+/);
+  const trace = await run(process.execPath, ["--enable-source-maps", file]);
+  const [, line] = /at sendDigest .*atlas-fetch\/lib\/digest\/digest_fetch\.ts:(\d+):\d+/.exec(trace) ?? [];
+  const source = await readFile(join(root, "lib/digest/digest_fetch.ts"), "utf8");
+  assert.match(source.split("\n")[Number(line) - 1] ?? "", /exchange\(/, trace);
+});
+
+const WORDS = { digest: "nextnonce", tokens: "client_credentials", pages: "itemsPerPage", command: "process.argv" };
+for (
+  const { name, max, own } of [
+    { name: "ensureOk", max: 4000, own: [] },
+    { name: "parseChallenges", max: 1500, own: [] },
+    { name: "createDigestFetch", max: 12_000, own: ["digest"] },
+    { name: "paginate", max: 6000, own: ["pages"] },
+    { name: "createAtlasFetch", max: 24_000, own: ["digest", "tokens"] },
+  ]
+) {
+  test(`An import of ${name} bundles less than ${max} bytes, and of the parts only what it needs`, async () => {
+    const { outputFiles: [file] } = await build({
+      stdin: { contents: `export { ${name} } from "atlas-fetch";`, resolveDir: project },
+      bundle: true,
+      minify: true,
+      write: false,
+      format: "esm",
+      platform: "node",
+    });
+    const text = file?.text ?? "";
+    const found = Object.entries(WORDS).filter(([, word]) => text.includes(word)).map(([part]) => part);
+    assert.deepEqual(found, own);
+    assert.equal(text.includes('from"node:crypto"'), own.includes("digest"));
+    assert.ok(text.length > 500 && text.length < max, `${text.length} bytes`);
+  });
+}
+
+test("What README and the other papers link to is in the package", async () => {
+  const missing: string[] = [];
+  for (const paper of ["README.md", ...papers].filter((paper) => /^[^/]+\.md$/.test(paper))) {
+    const text = await readFile(join(installed, paper), "utf8");
+    for (const [, target = ""] of text.replace(/^```.*?^```/gms, "").matchAll(/\]\(([^)\s]+)\)|\bsrc="([^"]+)"/g)) {
+      const isAbsolute = /^https:/.test(target);
+      const [file = "", id] = target.split("#");
+      const isThere = isAbsolute || existsSync(join(installed, file));
+      const hasId = !id || file !== "" || text.includes(`id="${id}"`) || headings(text).includes(id);
+      if (!isThere || !hasId) missing.push(`${paper}: ${target}`);
+    }
+  }
+  assert.deepEqual(missing, []);
+});
+
+/** The ids that GitHub and npm give to headings. */
+function headings(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => {
+    return heading.toLowerCase().replace(/[^\w\- ]/g, "").replaceAll(" ", "-");
+  });
+}
+
 // Types -----------------------------------------------------------------------------------------
 
-const surroundings = [
-  { name: "with DOM, without @types/node", options: { lib: ["es2022", "dom", "dom.iterable"], types: [] } },
-  { name: "with @types/node, without DOM", options: { lib: ["es2022"], types: ["node"] } },
-];
 const resolutions = [
   { name: "nodenext", options: { module: "nodenext" } },
   { name: "bundler", options: { module: "esnext", moduleResolution: "bundler" } },
 ];
-const program = await readFile(new URL("types/consumer.ts", import.meta.url), "utf8");
+const programs = ["consumer.ts", "testing_consumer.ts"];
 
 for (const [index, surrounding] of surroundings.entries()) {
   const project = await consumer(`consumer-${index}`);
-  await writeFile(join(project, "consumer.mts"), program);
-  if (surrounding.options.types.includes("node")) {
-    await mkdir(join(project, "node_modules/@types"));
-    await symlink(join(root, "node_modules/@types/node"), join(project, "node_modules/@types/node"));
-    await symlink(join(root, "node_modules/undici-types"), join(project, "node_modules/undici-types"));
+  const files = programs.map((file) => file.replace(".ts", ".mts"));
+  for (const file of programs) {
+    await cp(new URL(`types/${file}`, import.meta.url), join(project, file.replace(".ts", ".mts")));
   }
-  for (const { name, tsc } of compilers) {
+  if (surrounding.hasNode) await addNodeTypes(project);
+  for (const compiler of compilers) {
     for (const resolution of resolutions) {
-      const title = `The types compile ${surrounding.name}, under ${name} and ${resolution.name}`;
-      await whereInstalled(title, [tsc], () => {
+      const title = `The types compile ${surrounding.name}, under ${compiler.name} and ${resolution.name}`;
+      await whereInstalled(title, [compiler.tsc], () => {
         test(title, async () => {
           const options = { ...surrounding.options, ...resolution.options };
-          assert.equal(await compile(tsc, project, options, ["consumer.mts"]), "");
+          assert.equal(await compile(compiler, project, options, files), "");
         });
       });
     }
   }
 }
 
-for (const { name, tsc } of compilers) {
-  const title = `The types need these globals of the web and no others, says ${name}`;
-  await whereInstalled(title, [tsc], () => {
+test("The types compile under TypeScript 5.9 with --module commonjs, and what it makes of imports runs", async () => {
+  const project = await consumer("commonjs");
+  for (const file of programs) await cp(new URL(`types/${file}`, import.meta.url), join(project, file));
+  await writeFile(join(project, "call.ts"), script((name, entry) => `import { ${name} } from "${entry}";`));
+  const options = { ...surroundings[0]?.options, module: "commonjs", noEmit: false };
+  assert.equal(await compile(typescript5, project, options, [...programs, "call.ts"]), "");
+  assert.match(await runIn(project, process.execPath, ["call.js"]), /^200 200$/m);
+});
+
+for (const compiler of compilers) {
+  const title = `The types need these globals of the web and no others, says ${compiler.name}`;
+  await whereInstalled(title, [compiler.tsc], () => {
     test(title, async () => {
-      const imports = entries.map((entry) => `export * from "${entry}";\n`)
-        .join("");
+      const imports = entries.map((entry) => `export * from "${entry}";\n`).join("");
       await writeFile(join(project, "globals.mts"), imports.replace(/.*digest";\n/, ""));
-      const output = await compile(tsc, project, { lib: ["es2022"], types: [], module: "nodenext" }, ["globals.mts"]);
+      const options = { lib: ["es2022"], types: [], module: "nodenext" };
+      const output = await compile(compiler, project, options, ["globals.mts"]);
       const names = [...output.matchAll(/error TS\d+: Cannot find name '(\w+)'/g)].map(([, name]) => name);
       assert.equal(output.match(/error TS/g)?.length, names.length, output);
       assert.deepEqual([...new Set(names)].sort(), [

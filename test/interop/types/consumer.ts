@@ -1,23 +1,33 @@
-/** Compiled, not run, by packaging_test.ts in projects that have installed the package. */
+/**
+ * Compiled, not run: by packaging_test.ts in projects that have installed the package, by vendor_test.ts beside the
+ * vendored file.
+ */
 
 import {
+  type AccessToken,
   type ApiKey,
   AtlasError,
+  type AtlasErrorFacts,
   type AtlasFetch,
   atlasFetch,
   type AtlasFetchOptions,
   type AtlasRequestInit,
+  type BearerFetchOptions,
   createAtlasFetch,
   createBearerFetch,
   createDigestFetch,
   createRetryFetch,
   createTokenSource,
+  type DigestFetchOptions,
   ensureOk,
   type Fetch,
   paginate,
+  type RetryFetchOptions,
   type RetryOptions,
   type ServiceAccount,
+  type TokenRequest,
   type TokenSource,
+  type TokenSourceOptions,
   type TokenStore,
 } from "atlas-fetch";
 import {
@@ -27,9 +37,9 @@ import {
   type DigestChallenge,
   type DigestRequest,
   findDigestChallenge,
+  type HashName,
   parseChallenges,
 } from "atlas-fetch/digest";
-import { createFakeAtlas, type FakeAtlasOptions, serveFakeAtlas } from "atlas-fetch/testing";
 
 /** As `process.env.X` is, under exactOptionalPropertyTypes too. */
 declare const unset: string | undefined;
@@ -37,37 +47,29 @@ declare const never: undefined;
 
 const key: ApiKey = { publicKey: "a", privateKey: "b" };
 const store: TokenStore = new Map<string, string>();
-const account: ServiceAccount = {
-  clientId: "a",
-  clientSecret: "b",
-  tokenStore: store,
-};
-const token: TokenSource = createTokenSource({
-  ...account,
-  tokenUrl: unset,
-  store: never,
-  fetch: never,
-});
+const account: ServiceAccount = { clientId: "a", clientSecret: "b", tokenStore: store };
+const minted: AccessToken = { accessToken: "a" };
+const mint: TokenSourceOptions = { ...account, tokenUrl: unset, store: never, fetch: never };
+const token: TokenSource = createTokenSource(mint);
+const ask: TokenRequest = { refused: unset, signal: never };
+const person: DigestFetchOptions = { username: "a", password: "b", fetch: never };
+const bearer: BearerFetchOptions = { token, fetch: never };
+const retry: RetryOptions = { limit: 1, maxDelay: 2 };
+const retries: RetryFetchOptions = { limit: never, maxDelay: never, fetch: never };
 
 /** Every wrapper is a Fetch, and so is the global one. */
 const wrappers: Fetch[] = [
   fetch,
   atlasFetch,
   createAtlasFetch(),
-  createDigestFetch({ username: "a", password: "b", fetch: never }),
-  createDigestFetchAlone({
-    username: "a",
-    password: "b",
-    fetch: createRetryFetch(),
-  }),
-  createBearerFetch({ token, fetch: never }),
-  createRetryFetch({ limit: never, maxDelay: never, fetch: never }),
-  createFakeAtlas(),
+  createDigestFetch(person),
+  createDigestFetchAlone({ username: "a", password: "b", fetch: createRetryFetch() }),
+  createBearerFetch(bearer),
+  createRetryFetch(retries),
 ];
 /** And whatever takes the global one's arguments takes ours. */
 const asGlobal: (...args: Parameters<typeof fetch>) => Promise<Response> = atlasFetch;
 
-const retry: RetryOptions = { limit: 1, maxDelay: 2 };
 const options: AtlasFetchOptions = {
   baseUrl: unset,
   version: unset,
@@ -77,86 +79,41 @@ const options: AtlasFetchOptions = {
 };
 const fetches: AtlasFetch[] = [
   createAtlasFetch(options),
-  createAtlasFetch({
-    credentials: key,
-    baseUrl: new URL("https://cloud.mongodb.com"),
-    retry,
-  }),
+  createAtlasFetch({ credentials: key, baseUrl: new URL("https://cloud.mongodb.com"), retry }),
   createAtlasFetch({ credentials: account, retry: false, fetch: wrappers[0] }),
+  createAtlasFetch({ credentials: minted }),
 ];
-const init: AtlasRequestInit = {
-  method: "POST",
-  body: "{}",
-  version: unset,
-  format: never,
-  signal: null,
-};
+const init: AtlasRequestInit = { method: "POST", body: "{}", version: unset, format: never, signal: null };
 
-const fakeOptions: FakeAtlasOptions = {
-  credentials: never,
-  serviceAccount: account,
-  nonceLifetime: never,
-  nonceUses: never,
-  tokenLifetime: never,
-  clusterDelay: never,
-  answers: [new Response(null, { status: 503 })],
-};
-
-export async function use(): Promise<unknown[]> {
+export async function use(): Promise<unknown> {
   const response: Response = await ensureOk(atlasFetch("/groups", init));
-  for await (
-    const project of paginate<{ name: string }>(atlasFetch, "/groups", {
-      version: "2023-01-01",
-    })
-  ) {
+  for await (const project of paginate<{ name: string }>(atlasFetch, "/groups", { version: "2023-01-01" })) {
     const name: string = project.name;
     if (name) break;
   }
-  for await (
-    const item of paginate(
-      asGlobal,
-      new URL("https://cloud.mongodb.com/api/atlas/v2/groups"),
-    )
-  ) {
+  for await (const item of paginate(asGlobal, new URL("https://cloud.mongodb.com/api/atlas/v2/groups"))) {
     const unknown: unknown = item;
     if (unknown) break;
   }
   try {
-    await ensureOk(response);
+    return await ensureOk(response);
   } catch (error) {
     if (!(error instanceof AtlasError)) throw error;
     const status: number = error.status;
-    const words: (string | undefined)[] = [
-      error.code,
-      error.detail,
-      error.reason,
-      error.hint,
-      error.message,
-    ];
+    const words: (string | undefined)[] = [error.code, error.detail, error.reason, error.hint, error.message];
     const parameters: unknown[] = error.parameters ?? [];
     const fields: { field: string; description: string }[] = error.fields ?? [];
+    const facts: AtlasErrorFacts = error;
     const refused: Response = error.response;
-    return [status, words, parameters, fields, refused];
+    return [status, words, parameters, fields, facts, refused, fetches, await token(ask)];
   }
-  const fake = createFakeAtlas(fakeOptions);
-  const { url, credentials, close } = await serveFakeAtlas({
-    ...fakeOptions,
-    port: never,
-  });
-  await close();
-  return [fetches, fake.credentials, fake.requests.length, url, credentials];
 }
 
-export function sign(
-  header: string,
-  request: DigestRequest,
-): string | undefined {
+export function sign(header: string, request: DigestRequest): string | undefined {
   const challenges: Challenge[] = parseChallenges(header);
-  const challenge: DigestChallenge | undefined = findDigestChallenge(
-    challenges,
-  );
-  return challenge &&
-    digestAuthorization(challenge, { ...request, body: never });
+  const challenge: DigestChallenge | undefined = findDigestChallenge(challenges);
+  const hash: HashName | undefined = challenge?.hash;
+  return challenge && hash && digestAuthorization(challenge, { ...request, body: never });
 }
 
 // What must not compile. ------------------------------------------------------------------------
@@ -174,7 +131,7 @@ export const misspelt: AtlasFetchOptions = {
 // @ts-expect-error: no such format
 export const format: AtlasRequestInit = { format: "xml" };
 // @ts-expect-error: true is no set of options
-export const retries: AtlasFetchOptions = { retry: true };
+export const always: AtlasFetchOptions = { retry: true };
 // @ts-expect-error: a password is needed
 export const passwordless: Fetch = createDigestFetch({ username: "a" });
 // @ts-expect-error: a fetch is needed
