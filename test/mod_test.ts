@@ -47,6 +47,11 @@ test("package.json and deno.json agree on version, license and exports", async (
     const output = String(source).replace(/^\.\//, "./dist/");
     assert.deepEqual(built[key], { types: output.replace(/\.ts$/, ".d.ts"), default: output.replace(/\.ts$/, ".js") });
   }
+  // For compilers that do not read exports.
+  const { ".": root, ...others } = built;
+  assert.deepEqual([npm.main, npm.types], [root.default, root.types]);
+  const paths = Object.entries<{ types: string }>(others).map(([key, { types }]) => [key.replace("./", ""), [types]]);
+  assert.deepEqual(npm.typesVersions, { "*": Object.fromEntries(paths) });
 });
 
 test("package.json has no dependency", async () => {
@@ -119,6 +124,8 @@ interface Import {
   to: string;
   /** Types are erased: they may cross freely. */
   isType: boolean;
+  /** By `import()`. */
+  isOnDemand: boolean;
 }
 
 /** The source without comments: of those that begin a line or follow a space. */
@@ -136,54 +143,72 @@ async function sources(): Promise<string[]> {
 async function importsOf(path: string): Promise<Import[]> {
   const code = await codeOf(path);
   const statements = [...code.matchAll(/^(?:import|export)\s+(type\s+)?([^;"]*?)\s*from\s+"([^"]+)";$/gm)];
-  // What the pattern does not know would go unseen.
+  const onDemand = [...code.matchAll(/\bawait import\("([^"]+)"\)/g)];
+  // What the patterns do not know would go unseen.
   assert.equal(statements.length, [...code.matchAll(/\bfrom\s+"/g)].length, path);
-  const withoutFake = path === "lib/cli/atlas.ts" ? code.replace('await import("../testing.ts")', "") : code;
-  assert.doesNotMatch(withoutFake, /\bimport\s*[("]|\brequire\s*\(|export\s+\*/, path);
-  return statements.map(([, type, names = "", specifier = ""]) => ({
-    from: path,
-    to: specifier.startsWith(".") ? posix.join(posix.dirname(path), specifier) : specifier,
-    isType: type !== undefined || names.replace(/[{}]/g, "").split(",").every((name) => /^\s*(type\s.*)?$/.test(name)),
-  }));
+  assert.equal(onDemand.length, [...code.matchAll(/\bimport\s*[("]/g)].length, path);
+  assert.doesNotMatch(code, /\brequire\s*\(|export\s+\*/, path);
+  const fileOf = (specifier = "") => {
+    return specifier.startsWith(".") ? posix.join(posix.dirname(path), specifier) : specifier;
+  };
+  return [
+    ...statements.map(([, type, names = "", specifier]) => ({
+      from: path,
+      to: fileOf(specifier),
+      isType: type !== undefined ||
+        names.replace(/[{}]/g, "").split(",").every((name) => /^\s*(type\s.*)?$/.test(name)),
+      isOnDemand: false,
+    })),
+    ...onDemand.map(([, specifier]) => ({ from: path, to: fileOf(specifier), isType: false, isOnDemand: true })),
+  ];
 }
+
+const PURE = "lib/digest/(challenge|hash|authorization|connection)\\.ts";
+/** What may import what. For a file the first line counts that it matches. */
+const DIRECTIONS: readonly { from: string; to: string }[] = [
+  // Pure files import nothing but each other.
+  { from: PURE, to: `${PURE}|node:crypto` },
+  { from: "lib/json.ts", to: "" },
+  // Digest knows nothing of the rest.
+  { from: "lib/digest/.*", to: "lib/digest/.*|node:crypto" },
+  // The layers and what they share know nothing of each other.
+  {
+    from: "lib/(atlas_error|bearer_fetch|credentials|paginate|pause|retry_fetch|token_source).ts",
+    to: "lib/(digest/(?!digest_fetch|mod).*|atlas_error.ts|json.ts|pause.ts)",
+  },
+  // What composes them.
+  { from: "lib/atlas_fetch.ts", to: "lib/(?!cli|testing|digest/mod).*" },
+  // The fake judges the client, so it shares nothing with it.
+  { from: "lib/testing.*", to: "lib/testing/.*|node:.*" },
+  // The tops. The command takes the fake on demand.
+  { from: "mod.ts", to: "lib/(?!cli|testing|digest/mod).*" },
+  { from: "lib/cli.*", to: "lib/(?!testing|cli\\.ts).*|node:.*" },
+];
 
 test("lib/ imports in one direction only", async () => {
   const all = (await Promise.all((await sources()).map(importsOf))).flat();
   const values = all.filter(({ isType }) => !isType);
-  const pairs = values.map(({ from, to }) => `${from} -> ${to}`);
-  const targets = (from: string) => values.filter((one) => one.from === from).map(({ to }) => to);
-  assert.ok(pairs.includes("lib/atlas_fetch.ts -> lib/retry_fetch.ts"), "nothing was read");
+  assert.ok(
+    values.some(({ from, to }) => from === "lib/atlas_fetch.ts" && to === "lib/retry_fetch.ts"),
+    "Nothing is read",
+  );
 
   // No package: relative files, and Node's own modules.
   for (const { from, to } of all) assert.match(to, /^(node:[a-z/]+|lib\/[a-z/_]+\.ts)$/, from);
 
-  // Pure files import nothing but each other.
-  const pure = ["challenge", "hash", "authorization", "refusal"].map((name) => `lib/digest/${name}.ts`);
-  for (const path of pure) {
-    for (const to of targets(path)) assert.ok(pure.includes(to) || to === "node:crypto", `${path} -> ${to}`);
-  }
-  // Digest knows nothing of the rest, AtlasError nothing at all.
+  const wrong = values.filter(({ from, to, isOnDemand }) => {
+    const direction = DIRECTIONS.find((one) => new RegExp(`^(${one.from})$`).test(from));
+    const isAllowed = direction && new RegExp(`^(${direction.to})$`).test(to);
+    const isFake = from.startsWith("lib/cli/") && to === "lib/testing.ts" && isOnDemand;
+    return !isAllowed && !isFake;
+  });
+  assert.deepEqual(wrong, []);
+  // Digest knows not even types of the rest.
   for (const { from, to } of all.filter(({ from }) => from.startsWith("lib/digest/"))) {
     assert.match(to, /^(lib\/digest\/|node:crypto$)/, from);
   }
-  assert.deepEqual(targets("lib/atlas_error.ts"), []);
-
-  // The layers know nothing of each other, and nothing of what composes them.
-  const layers = ["digest/digest_fetch", "bearer_fetch", "token_source", "retry_fetch", "paginate"];
-  const paths = layers.map((name) => `lib/${name}.ts`);
-  for (const path of paths) {
-    for (const to of targets(path)) assert.ok(![...paths, "lib/atlas_fetch.ts"].includes(to), `${path} -> ${to}`);
-  }
-  // The tops are imported by nobody; the command loads the fake Atlas on demand.
-  const tops = ["mod.ts", "lib/testing.ts", "lib/cli.ts"];
-  assert.deepEqual(all.filter(({ to }) => tops.includes(to)).map(({ from, to }) => `${from} -> ${to}`), []);
-  // The library knows nothing of the command.
-  const { length } = all.filter(({ from, to }) => to.startsWith("lib/cli/") && !/^lib\/cli(\/|\.ts$)/.test(from));
-  assert.equal(length, 0);
-  // The fake judges the client, so it shares nothing with it.
-  for (const { from, to } of values.filter(({ from }) => from.startsWith("lib/testing"))) {
-    assert.match(to, /^(lib\/testing\/|node:)/, from);
-  }
+  // Nobody imports the tops.
+  assert.deepEqual(all.filter(({ to, isType }) => ["mod.ts", "lib/cli.ts"].includes(to) && !isType), []);
 
   // One direction: taking away what imports nothing that is left, all is taken away.
   let left = values.filter(({ to }) => to.startsWith("lib/"));
@@ -199,7 +224,7 @@ test("lib/digest/ is for any server, and its pure files are pure", async () => {
     const source = await readFile(new URL(path, ROOT), "utf8");
     assert.doesNotMatch(source.replaceAll('"atlas-fetch/digest"', ""), /atlas|mongo/i, path);
   }
-  for (const name of ["challenge", "authorization"]) {
+  for (const name of ["challenge", "authorization", "connection"]) {
     const code = await codeOf(`lib/digest/${name}.ts`);
     assert.match(code, /export function/);
     assert.doesNotMatch(

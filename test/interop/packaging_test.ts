@@ -314,20 +314,6 @@ test("attw finds that the types resolve for each ESM consumer", async () => {
 
 // JSR -------------------------------------------------------------------------------------------
 
-test("JSR and npm have the same version and the same entries", async () => {
-  const jsr = JSON.parse(await readFile(join(root, "deno.json"), "utf8"));
-  assert.equal(jsr.version, manifest.version);
-  assert.equal(jsr.license, manifest.license);
-  const { "./package.json": _, ...exports } = manifest.exports;
-  const built = Object.entries<{ types: string; default: string }>(exports).map(
-    ([key, entry]) => {
-      assert.equal(entry.types, entry.default.replace(/\.js$/, ".d.ts"));
-      return [key, entry.default.replace("./dist/", "./").replace(/\.js$/, ".ts")];
-    },
-  );
-  assert.deepEqual(Object.fromEntries(built), jsr.exports);
-});
-
 await whereInstalled("JSR would take the package", [deno], () => {
   test("JSR would take the package, with no slow types", async () => {
     const output = await runIn(source, deno, ["publish", "--dry-run", "--allow-dirty", "--quiet"]);
@@ -338,6 +324,12 @@ await whereInstalled("JSR would take the package", [deno], () => {
     await runIn(source, deno, ["doc", "--lint", "--quiet", "mod.ts", "lib/digest/mod.ts", "lib/testing.ts"]);
   });
 
+  test("deno task start asks the fake Atlas where no credentials are set", async () => {
+    const said = await runIn(source, deno, ["task", "--quiet", "start"]);
+    assert.match(said, /fake/);
+    assert.match(said, /"links"/);
+  });
+
   test("The examples in README and in the docstrings compile", async () => {
     const sources = (await filesBelow(join(source, "lib"))).map((file) => `lib/${file}`);
     await runIn(source, deno, ["check", "--doc", "--quiet", "README.md", "mod.ts", ...sources]);
@@ -346,16 +338,33 @@ await whereInstalled("JSR would take the package", [deno], () => {
 
 // Supply chain ----------------------------------------------------------------------------------
 
-test("Each dependency of ours is of one exact version, and no lockfile names a registry", async () => {
-  for (const folder of [".", "test/interop"]) {
-    const { dependencies = {}, devDependencies = {} } = JSON.parse(
-      await readFile(join(root, folder, "package.json"), "utf8"),
-    );
-    for (
-      const version of Object.values<string>({ ...dependencies, ...devDependencies })
-    ) {
-      assert.match(version, /^(npm:[\w@/-]+@)?\d+\.\d+\.\d+$/);
-    }
-    assert.doesNotMatch(await readFile(join(root, folder, "package-lock.json"), "utf8"), /"resolved"/);
-  }
-});
+for (const folder of [".", "test/interop"]) {
+  const read = async (name: string) => JSON.parse(await readFile(join(root, folder, name), "utf8"));
+  const { dependencies, devDependencies, optionalDependencies, allowScripts } = await read("package.json");
+  const lockfile: { packages: Record<string, Locked> } = await read("package-lock.json");
+  const locked = Object.entries(lockfile.packages).filter(([path]) => path !== "");
+
+  test(`Each dependency of ${folder} is of one exact version, and the lockfile names no registry`, () => {
+    const versions = Object.values<string>({ ...dependencies, ...devDependencies, ...optionalDependencies });
+    for (const version of versions) assert.match(version, /^(npm:[\w@/-]+@)?\d+\.\d+\.\d+$/);
+    assert.deepEqual(locked.filter(([, { resolved }]) => resolved !== undefined), []);
+  });
+
+  test(`npm ci in ${folder} works on other platforms, and leaves no install script to be judged`, () => {
+    const isBound = ({ os, cpu }: Locked) =>
+      ![os ?? "darwin"].flat().includes("darwin") || ![cpu ?? "arm64"].flat().includes("arm64");
+    assert.deepEqual(locked.filter(([, one]) => isBound(one) && !one.optional), []);
+    const scripts = locked.filter(([, { hasInstallScript, optional }]) => hasInstallScript && !optional);
+    const names = scripts.map(([path]) => path.replace(/.*node_modules\//, "")).sort();
+    assert.deepEqual(Object.keys(allowScripts).sort(), names);
+  });
+}
+
+/** What a lockfile says of a package. */
+interface Locked {
+  resolved?: string;
+  optional?: boolean;
+  hasInstallScript?: boolean;
+  os?: string | string[];
+  cpu?: string | string[];
+}
