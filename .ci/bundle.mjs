@@ -37,5 +37,13 @@ for (const [file, { inputs }] of Object.entries(metafile.outputs)) {
 const renamed = (text) => text.replace(/chunk-\w+/g, (chunk) => names.get(chunk) ?? chunk);
 for (const { path, text } of outputFiles) {
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(renamed(path), renamed(text));
+  await writeFile(renamed(path), withOwnNames(renamed(text)));
+}
+
+/** esbuild gives a number to a function that has the name of a variable around it: console.log would show that. */
+function withOwnNames(text) {
+  return text.replace(/(?<=\breturn (?:async )?function )(\w+)\d(?=\()/g, (numbered, name) => {
+    const isCalledInside = text.split(numbered).length > 2;
+    return isCalledInside ? numbered : name;
+  });
 }

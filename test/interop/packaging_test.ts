@@ -190,6 +190,20 @@ test("A stack trace names what the package has put into a file and, with --enabl
   assert.match(source.split("\n")[Number(line) - 1] ?? "", /exchange\(/, trace);
 });
 
+test("console.log shows functions of the package by the names that the sources give them", async () => {
+  const file = join(project, "names.mjs");
+  await writeFile(
+    file,
+    `import { atlasFetch, createAtlasFetch, createBearerFetch, createDigestFetch, createRetryFetch } from "atlas-fetch";
+    console.log(atlasFetch, createAtlasFetch(), createBearerFetch({ token() {} }), createRetryFetch());
+    console.log(createDigestFetch({ username: "", password: "" }));`,
+  );
+  const shown = await run(process.execPath, [file]);
+  assert.match(shown, /^\[(Async)?Function: atlasFetch\]/);
+  assert.doesNotMatch(shown, /anonymous|\d/);
+});
+
+/** What is in a bundle shows by a word of it. */
 const WORDS = { digest: "nextnonce", tokens: "client_credentials", pages: "itemsPerPage", command: "process.argv" };
 for (
   const { name, max, own } of [
@@ -221,7 +235,7 @@ test("What README and the other papers link to is in the package", async () => {
   const missing: string[] = [];
   for (const paper of ["README.md", ...papers].filter((paper) => /^[^/]+\.md$/.test(paper))) {
     const text = await readFile(join(installed, paper), "utf8");
-    for (const [, target = ""] of text.replace(/^```.*?^```/gms, "").matchAll(/\]\(([^)\s]+)\)|\bsrc="([^"]+)"/g)) {
+    for (const [, target = ""] of text.replace(/^```.*?^```/gms, "").matchAll(/(?:\]\(|\bsrc=")([^)"\s]+)/g)) {
       const isAbsolute = /^https:/.test(target);
       const [file = "", id] = target.split("#");
       const isThere = isAbsolute || existsSync(join(installed, file));
