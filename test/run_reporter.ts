@@ -8,7 +8,7 @@ export interface FileReport {
   passed: number;
   /** Which test failed, and the whole message. */
   failed: string[];
-  /** The reasons. */
+  /** Which test, and the reason. */
   skipped: string[];
   seconds: number;
 }
@@ -26,7 +26,7 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
 
     const isLast = data.name.endsWith(LAST_TEST);
     if (type === "test:fail") failed.push(`${data.name}\n${inspect(data.details.error.cause)}`);
-    else if (typeof data.skip === "string") skipped.push(data.skip);
+    else if (typeof data.skip === "string") skipped.push(`${data.name}: ${data.skip}`);
     else if (data.skip) failed.push(`${data.name}\nIt is skipped without a reason`);
     else if (!isLast) passed++;
     if (!isLast) continue;
