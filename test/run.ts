@@ -9,18 +9,22 @@ import { readdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import type { FileReport } from "./run_reporter.ts";
 
-const [folder = "test", ...parts] = process.argv[2]?.includes("/")
-  ? process.argv.slice(2)
-  : ["test", ...process.argv.slice(2)];
-/** A start of tsx costs more than most unit tests, so a process takes file after file. Others change their process. */
-const isShared = folder === "test";
-const processes = isShared ? availableParallelism() : 1;
-const queue = (await readdir(folder)).sort()
-  .filter((name) => name.endsWith("_test.ts") && (parts.length === 0 || parts.some((part) => name.includes(part))))
-  .map((name) => `${folder}/${name}`);
+const UNIT_TESTS = ["test"];
+
+const parts = process.argv.slice(2);
+const folder = parts[0]?.startsWith("test/") ? parts.shift() : undefined;
+const queue = (await Promise.all((folder ? [folder] : UNIT_TESTS).map(filesIn))).flat()
+  .filter((file) => file.endsWith("_test.ts") && (parts.length === 0 || parts.some((part) => file.includes(part))));
 const width = Math.max(...queue.map((file) => file.length));
+/** A start of tsx costs more than most unit tests, so a process takes file after file. Others change their process. */
+const isShared = folder === undefined;
+const processes = isShared ? availableParallelism() : 1;
 const reports: FileReport[] = [];
 const failures: string[] = [];
+
+async function filesIn(folder: string): Promise<string[]> {
+  return (await readdir(folder)).sort().map((name) => `${folder}/${name}`);
+}
 
 async function runProcesses(): Promise<void> {
   while (queue.length > 0) await runProcess();
