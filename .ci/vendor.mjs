@@ -101,7 +101,7 @@ async function concatenated(folder, entry) {
 function namesIn(list) {
   const names = list.split(",").map((name) => name.trim()).filter(Boolean);
   const other = names.find((name) => /(?<!^type) /.test(name));
-  if (other) throw new Error(`Cannot read another name for the same: ${other}`);
+  if (other) throw new Error(`Cannot read "${other}": import, export or declare it by its name alone`);
   return names;
 }
 

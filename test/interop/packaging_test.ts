@@ -328,6 +328,11 @@ test("attw finds that the types resolve for each ESM consumer", async () => {
 
 // JSR -------------------------------------------------------------------------------------------
 
+test("JSR and npm get the same papers", async () => {
+  const { publish } = JSON.parse(await readFile(join(root, "deno.json"), "utf8"));
+  assert.deepEqual(publish.include, ["mod.ts", "lib", "README.md", "LICENSE", ...papers]);
+});
+
 await whereInstalled("JSR would take the package", [deno], () => {
   test("JSR would take the package, with no slow types", async () => {
     const output = await runIn(source, deno, ["publish", "--dry-run", "--allow-dirty", "--quiet"]);
