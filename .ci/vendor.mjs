@@ -77,8 +77,10 @@ async function concatenated(folder, entry) {
       if (name in globalThis) throw new Error(`${name} in ${module} would hide the global: rename it`);
       const isType = kind === "interface" || kind === "type"; // two interfaces of one name would be merged
       if (declared.has(name) && isType) throw new Error(`${name} in ${module} is the name of another type: rename it`);
-      if (declared.has(name)) text = renamed(text, name);
-      declared.add(name);
+      let free = name;
+      for (let number = 2; declared.has(free); number++) free = name + number;
+      if (free !== name) text = renamed(text, name, free);
+      declared.add(free);
     }
     return text;
   }
@@ -106,8 +108,8 @@ function namesIn(list) {
 }
 
 /** Where it stands alone, as words in comments do not: the judge tells if that was not enough. */
-function renamed(text, name) {
-  return text.replace(new RegExp(`(?<=^|[^\\w$.]|\\.{3})${name}(?=[()<;,]| =)`, "g"), `${name}2`);
+function renamed(text, name, free) {
+  return text.replace(new RegExp(`(?<=^|[^\\w$.]|\\.{3})${name}(?=[()<;,]| =)`, "g"), free);
 }
 
 /** That of the sources, for one file elsewhere. */
