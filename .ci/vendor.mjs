@@ -112,14 +112,15 @@ function renamed(text, name, free) {
   return text.replace(new RegExp(`(?<=^|[^\\w$.]|\\.{3})${name}(?=[()<;,]| =)`, "g"), free);
 }
 
-/** That of the sources, for one file elsewhere. */
+/** That of the sources, for one file elsewhere, in which what only the command imports is unused. */
 async function configuration() {
   const { compilerOptions } = JSON.parse(await readFile(join(root, "tsconfig.json"), "utf8"));
-  const typeRoots = [join(root, "node_modules/@types")];
-  return JSON.stringify({
-    compilerOptions: { ...compilerOptions, outDir: ".", typeRoots },
-    files: ["atlas-fetch.mts"],
+  Object.assign(compilerOptions, {
+    outDir: ".",
+    typeRoots: [join(root, "node_modules/@types")],
+    noUnusedLocals: false,
   });
+  return JSON.stringify({ compilerOptions, files: ["atlas-fetch.mts"] });
 }
 
 function tsc(...args) {
