@@ -9,7 +9,7 @@ import { readdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import type { FileReport } from "./run_reporter.ts";
 
-const UNIT_TESTS = ["test"];
+const UNIT_TESTS = ["test", "test/faults"];
 
 const parts = process.argv.slice(2);
 const folder = parts[0]?.startsWith("test/") ? parts.shift() : undefined;
