@@ -2,6 +2,7 @@ import { bearer } from "./bearer_fetch.ts";
 import { baseUrlIn, type Credentials, credentialsIn, givenCredentials } from "./credentials.ts";
 import { door, type Fetch, type Send, unsigned, wire } from "./digest/call.ts";
 import { digest } from "./digest/digest_fetch.ts";
+import { followRedirects } from "./digest/redirect.ts";
 import { retry, type RetryOptions } from "./retry_fetch.ts";
 import { assertSecure, createTokenSource, type TokenStore } from "./token_source.ts";
 
@@ -135,8 +136,8 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
     ? undefined
     : connect(givenCredentials(credentials), baseUrl ?? DEFAULT_BASE_URL);
   const connected = () => atlas ??= connectFromEnvironment();
-  const retryOptions = options.retry === false ? { limit: 0 } : options.retry ?? {};
-  const send = retry(retryOptions, (call) => connected().send(call));
+  const retrying = (send: Send) => retry(options.retry === false ? { limit: 0 } : options.retry ?? {}, send);
+  const send = followRedirects(retrying((call) => connected().send(call)), retrying(network));
 
   const enter = door((call) => {
     const { url, headers, body } = unsigned(call);

@@ -1,5 +1,6 @@
-import { discard, door, type Fetch, isGetOrHead, isStream, type Send } from "./digest/call.ts";
+import { discard, door, type Fetch, isStream, type Send } from "./digest/call.ts";
 import { unlessAborted, unsigned, wire } from "./digest/call.ts";
+import { followRedirects } from "./digest/redirect.ts";
 import { isToken } from "./json.ts";
 import type { TokenSource } from "./token_source.ts";
 
@@ -18,7 +19,7 @@ export interface BearerFetchOptions {
  * A fetch that sends `Authorization: Bearer` with a token from a source (RFC 6750 section 2.1).
  *
  * The token goes to whatever URL it is given, and over redirects as with fetch. A 401 is answered once with a renewed
- * token, unless it has an `X-Error-Code` (a role is missing), or the call cannot be repeated: a stream, or a redirected POST.
+ * token, unless it has an `X-Error-Code` (a role is missing), or the body is a stream.
  *
  * @param options
  * @throws {TypeError} if there is no token source. Calls reject with one for an `Authorization` header and for a token that
@@ -27,14 +28,15 @@ export interface BearerFetchOptions {
 export function createBearerFetch(options: BearerFetchOptions): Fetch {
   const { token, fetch }: Partial<BearerFetchOptions> = options ?? {};
   if (typeof token !== "function") throw new TypeError("Cannot authenticate: token is missing, or is no function");
-  const send = bearer(token, wire(fetch));
+  const network = wire(fetch);
+  const send = followRedirects(bearer(token, network), network);
   return door((call) => send(unsigned(call)));
 }
 
-/** As a layer. */
+/** As a layer: it follows no redirects. */
 export function bearer(token: TokenSource, send: Send): Send {
   return async function sendBearer(call) {
-    const { url, method, headers, body } = call;
+    const { headers, body } = call;
     const signal = call.signal ?? undefined;
     const authorize = (token: string) => {
       // Headers would throw too, with the token in the message.
@@ -45,15 +47,12 @@ export function bearer(token: TokenSource, send: Send): Send {
     authorize(refused);
     const response = await send(call);
     const isRefused = response.status === 401 && !response.headers.has("x-error-code");
-    // Over a redirect to another origin the token was never seen.
-    const isForeign = isRefused && response.redirected && new URL(response.url).origin !== url.origin;
-    if (!isRefused || isForeign) return response;
+    if (!isRefused) return response;
     const renewed = await unlessAborted(token({ refused, signal }), signal).catch(async (error) => {
       await response.body?.cancel();
       throw error;
     });
-    const mayRepeat = !isStream(body) && (isGetOrHead(method) || !response.redirected);
-    if (renewed === refused || !mayRepeat) return response;
+    if (renewed === refused || isStream(body)) return response;
     await discard(response, call);
     authorize(renewed);
     return await send(call);

@@ -1,5 +1,6 @@
 import { type Call, discard, door, type Fetch, isGetOrHead, isStream, type Send, wire } from "./digest/call.ts";
 import { connectionFailure, tellingError } from "./digest/connection.ts";
+import { followRedirects } from "./digest/redirect.ts";
 import { pause } from "./pause.ts";
 
 /** How often and how long. */
@@ -41,7 +42,10 @@ const MAX_TIMER = 2 ** 31 - 1; // ms; a longer one is due at once
  * connection is lost for good rejects with fetch's error or, if it may have been executed, with a `TypeError` that says so
  */
 export function createRetryFetch(options: RetryFetchOptions = {}): Fetch {
-  return door(retry(options, wire(options.fetch)));
+  const { fetch } = options;
+  const send = retry(options, wire(fetch));
+  // The global fetch would not tell which request of a chain failed. A fetch that authenticates must see where it leads.
+  return door(fetch ? send : followRedirects(send, send));
 }
 
 /** As a layer. */

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { runInNewContext } from "node:vm";
+import { createAtlasFetch } from "../lib/atlas_fetch.ts";
+import { createBearerFetch } from "../lib/bearer_fetch.ts";
 import type { Fetch } from "../lib/digest/call.ts";
 import { createDigestFetch } from "../lib/digest/mod.ts";
 import { createRetryFetch } from "../lib/retry_fetch.ts";
@@ -133,6 +135,41 @@ test("createRetryFetch() repeats every method after a connection that was never 
     assert.equal(await reasonOf(createRetryFetch({ fetch })(PLACE, init)), error);
     assert.equal(sent.length, 1);
   }
+});
+
+test("createRetryFetch() sends no POST again that a redirect led to a connection that was never made", async () => {
+  for (const status of [301, 302, 303, 307]) {
+    let executed = 0;
+    await serving((request, response) => {
+      if (request.method === "POST" && request.headers.authorization !== undefined) executed++;
+      if (request.headers.authorization === undefined) {
+        response.writeHead(401, { "www-authenticate": 'Digest realm="r", nonce="n", qop="auth"' }).end();
+      } else response.writeHead(status, { location: "http://nope.invalid/" }).end();
+    }, async (url) => {
+      const person = { username: "u", password: "p" };
+      const init = { method: "POST", body: "x" };
+      const options = { limit: 2, maxDelay: 1 };
+      const apiKey = { publicKey: "u", privateKey: "p" };
+      const custom = { ...init, headers: { authorization: "Custom x" } };
+      const retrying = (fetch?: Fetch) => createRetryFetch({ ...options, fetch });
+      const calls = [
+        () => retrying()(url, custom),
+        () => retrying(createDigestFetch(person))(url, init),
+        () => retrying(createBearerFetch({ token: () => Promise.resolve("t") }))(url, init),
+        () => createAtlasFetch({ credentials: apiKey, baseUrl: url, retry: options })("/", init),
+      ];
+      const message = /^Cannot follow the redirect of POST http:[^ ]+\/, which may have been executed$/;
+      for (const call of calls) assert.match((await reasonOf(call())).message, message);
+      assert.equal(executed, calls.length, String(status));
+    });
+  }
+});
+
+test("createAtlasFetch() repeats every method after a connection that was never made", async () => {
+  const { fetch, sent } = createRecorder(() => Promise.reject(connectionError("ECONNREFUSED")), answer(200));
+  const credentials = { accessToken: "t" };
+  await createAtlasFetch({ credentials, fetch, retry: { maxDelay: 1 } })("/groups", { method: "POST", body: "{}" });
+  assert.deepEqual(sent.map(({ method }) => method), ["POST", "POST"]);
 });
 
 test("createRetryFetch() knows a closed port and an unknown host on this runtime", async () => {

@@ -110,7 +110,8 @@ test("createRetryFetch() changes neither the caller's init nor its headers", asy
   assert.deepEqual([...headers], [["accept", "text/plain"]]);
 });
 
-test("createRetryFetch() sends no POST again for a 429 behind a redirect", async () => {
+test("createRetryFetch() sends no POST again for a 429 behind a redirect, but what that led to", async () => {
+  const following: Fetch = (input, init) => globalThis.fetch(input, init);
   for (const method of ["POST", "GET"]) {
     const seen: string[] = [];
     const listener: RequestListener = (request, response) => {
@@ -119,8 +120,10 @@ test("createRetryFetch() sends no POST again for a 429 behind a redirect", async
       response.writeHead(seen.length < 3 ? 429 : 200, { "retry-after": "0" }).end();
     };
     await serving(listener, async (url) => {
-      const { status } = await createRetryFetch()(`${url}/do`, { method });
       const first = [`${method} /do`, "GET /done"];
+      assert.equal((await createRetryFetch()(`${url}/do`, { method })).status, 200);
+      assert.deepEqual(seen.splice(0), [...first, "GET /done"]);
+      const { status } = await createRetryFetch({ fetch: following })(`${url}/do`, { method });
       assert.deepEqual([status, seen], method === "GET" ? [200, [...first, ...first]] : [429, first]);
     });
   }

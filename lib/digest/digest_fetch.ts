@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { assertCredential, createSigner, type Signer } from "./authorization.ts";
 import { type Call, cancel, copy, discard, door, type Fetch, isGetOrHead, isStream, type Send } from "./call.ts";
-import { parseUrl, unsigned, wire } from "./call.ts";
+import { unsigned, wire } from "./call.ts";
 import { type DigestChallenge, findDigestChallenge, parseChallenges } from "./challenge.ts";
 import { connectionFailure } from "./connection.ts";
-import { bytesOf } from "./hash.ts";
+import { followRedirects } from "./redirect.ts";
 
 /** Options of `createDigestFetch`. */
 export interface DigestFetchOptions {
@@ -34,8 +34,6 @@ interface State {
 
 const LARGE_BODY = 16 * 1024; // bytes
 const MAX_REQUESTS = 6; // for one URL: the first, one with a fresh nonce, four more if that was stale
-const REDIRECTS = [301, 302, 303, 307, 308];
-const MAX_REDIRECTS = 20;
 const MAX_ORIGINS = 1000;
 const MAX_NONCES = 64;
 
@@ -64,11 +62,12 @@ export function createDigestFetch(options: DigestFetchOptions): Fetch {
   const { username, password, fetch }: Partial<DigestFetchOptions> = options ?? {};
   assertCredential("username", username);
   assertCredential("password", password);
-  const send = digest(username, password, wire(fetch));
+  const network = wire(fetch);
+  const send = followRedirects(digest(username, password, network), network);
   return door((call) => send(unsigned(call)));
 }
 
-/** As a layer. */
+/** As a layer: it follows no redirects. */
 export function digest(username: string, password: string, send: Send): Send {
   const origins = new Map<string, State>();
 
@@ -79,8 +78,22 @@ export function digest(username: string, password: string, send: Send): Send {
     return { challenge, signer, used: recall(used, pair, MAX_NONCES, () => ({ count: 0 })) };
   }
 
-  /** Asks for one URL: the flow of RFC 7616 section 3.2. */
-  async function exchange(call: Call): Promise<Response> {
+  /** Decides what signs the next call. */
+  function conclude(response: Response, session: Session, isFresh: boolean, state: State): void {
+    if (response.status !== 401) {
+      const nonce = nextNonce(response);
+      if (nonce) state.kept = open({ ...session.challenge, nonce }, state);
+      else if (isFresh) state.kept = session;
+      return;
+    }
+    const isRoleMissing = !response.headers.has("www-authenticate");
+    const challenge = challengeOf(response);
+    if (isFresh) state.kept = isRoleMissing ? session : undefined; // lockouts count signed requests: the next call asks
+    else if (challenge) state.kept = open(challenge, state); // for the next stream
+  }
+
+  // The flow of RFC 7616 section 3.2.
+  return async function sendDigest(call) {
     const { url, method, body } = call;
     const state: State = recall(origins, url.origin, MAX_ORIGINS, () => ({ used: new Map() }));
     const { kept } = state;
@@ -130,38 +143,6 @@ export function digest(username: string, password: string, send: Send): Send {
       session = open(challenge, state);
       await discard(response, call);
     }
-  }
-
-  /** Decides what signs the next call. */
-  function conclude(response: Response, session: Session, isFresh: boolean, state: State): void {
-    if (response.status !== 401) {
-      const nonce = nextNonce(response);
-      if (nonce) state.kept = open({ ...session.challenge, nonce }, state);
-      else if (isFresh) state.kept = session;
-      return;
-    }
-    const isRoleMissing = !response.headers.has("www-authenticate");
-    const challenge = challengeOf(response);
-    if (isFresh) state.kept = isRoleMissing ? session : undefined; // lockouts count signed requests: the next call asks
-    else if (challenge) state.kept = open(challenge, state); // for the next stream
-  }
-
-  return async function sendDigest(first) {
-    if (first.redirect !== "follow") return await exchange(first);
-    let call: Call = { ...first, redirect: "manual" };
-    let response = await exchange(call);
-    for (let redirects = 1;; redirects++) {
-      const next = redirected(call, response);
-      if (!next) return response;
-      if (redirects > MAX_REDIRECTS) throw new TypeError(`Cannot follow more than ${MAX_REDIRECTS} redirects`);
-      await discard(response, call);
-      call = next;
-      // From another origin on it is left to fetch, even if it leads back.
-      const isCrossOrigin = call.url.origin !== first.url.origin;
-      response = isCrossOrigin ? await send({ ...call, redirect: "follow" }) : await exchange(call);
-      Reflect.defineProperty(response, "redirected", { value: true }); // it may be frozen
-      if (isCrossOrigin) return response;
-    }
   };
 }
 
@@ -192,22 +173,6 @@ function challengeOf(response: Response): DigestChallenge | undefined {
 function nextNonce({ headers }: Response): string | undefined {
   const info = headers.get("authentication-info");
   return info ? parseChallenges(`Digest ${info}`)[0]?.params.nextnonce : undefined;
-}
-
-/** The fetch standard's HTTP-redirect fetch. */
-function redirected(call: Call, response: Response): Call | undefined {
-  const { status } = response;
-  const location = REDIRECTS.includes(status) ? response.headers.get("location") : null;
-  if (location === null) return undefined;
-  const url = parseUrl(new TextDecoder().decode(bytesOf(location)), call.url);
-  const { method, body } = call;
-  if (status !== 303 && isStream(body)) {
-    throw new TypeError(`Cannot follow the ${status} with a used stream. Send it to ${url.origin}${url.pathname}`);
-  }
-  const becomesGet = status === 303 ? !isGetOrHead(method) : status < 303 && method === "POST";
-  const next = becomesGet ? copy(call, { url, method: "GET", body: null }, /^content-/) : copy(call, { url });
-  const isCrossOrigin = url.origin !== call.url.origin;
-  return isCrossOrigin ? copy(next, {}, /^(authorization|cookie|host|proxy-authorization)$/) : next;
 }
 
 /** The value of a key, made if it is missing; only those asked for last are remembered. */
