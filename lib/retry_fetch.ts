@@ -82,6 +82,7 @@ export function retry({ limit = 2, maxDelay = 60_000 }: RetryOptions, send: Send
     for (let retries = 0;; retries++) {
       const isLast = retries === maxRetries;
       let delay: number | undefined;
+      call.isSent = false;
       try {
         const response = await send(call);
         delay = isLast ? undefined : delayAfter(response, call, retries);
@@ -89,11 +90,11 @@ export function retry({ limit = 2, maxDelay = 60_000 }: RetryOptions, send: Send
         await discard(response, call);
       } catch (error) {
         const failure = signal?.aborted ? undefined : connectionFailure(error);
-        const mayBeExecuted = failure === "lost" && !isGetOrHead(method);
+        const mayBeExecuted = failure === "lost" && call.isSent && !isGetOrHead(method);
         if (mayBeExecuted) {
-          const call = `${method} ${url.origin}${url.pathname}`;
+          const target = `${method} ${url.origin}${url.pathname}`;
           throw new TypeError(
-            `Connection lost: ${call} may have been executed (${reasonOf(error)}). Look before you send it again`,
+            `Connection lost: ${target} may have been executed (${reasonOf(error)}). Look before you send it again`,
             { cause: error },
           );
         }

@@ -165,6 +165,27 @@ test("createRetryFetch() sends no POST again that a redirect led to a connection
   }
 });
 
+test("createAtlasFetch() repeats a POST, and calls it not executed, if only the question before it was lost", async () => {
+  const credentials = { publicKey: "u", privateKey: "p" };
+  const init = { method: "POST", body: "x".repeat(20_000) };
+  const loss = connectionError("UND_ERR_SOCKET", "other side closed");
+  const { fetch, sent } = createRecorder(() => Promise.reject(loss), () => challenged(), answer(200));
+  const retry = { maxDelay: 1 };
+  assert.equal((await createAtlasFetch({ credentials, retry, fetch })("/groups", init)).status, 200);
+  assert.deepEqual(sent.map(({ method }) => method), ["GET", "GET", "POST"]);
+
+  const never = createRecorder(() => Promise.reject(loss));
+  const atlasFetch = createAtlasFetch({ credentials, retry, fetch: never.fetch });
+  assert.equal(await reasonOf(atlasFetch("/groups", init)), loss);
+  assert.equal(await reasonOf(atlasFetch("/groups", { method: "POST", body: new Blob(["x"]).stream() })), loss);
+  assert.deepEqual(never.sent.map(({ method }) => method), ["GET", "GET", "GET", "GET"]);
+
+  const after = createRecorder(() => Promise.reject(loss), () => challenged(), () => Promise.reject(loss));
+  const error = await reasonOf(createAtlasFetch({ credentials, retry, fetch: after.fetch })("/groups", init));
+  assert.match(error.message, /may have been executed/);
+  assert.deepEqual(after.sent.map(({ method }) => method), ["GET", "GET", "POST"]);
+});
+
 test("createAtlasFetch() repeats every method after a connection that was never made", async () => {
   const { fetch, sent } = createRecorder(() => Promise.reject(connectionError("ECONNREFUSED")), answer(200));
   const credentials = { accessToken: "t" };

@@ -17,6 +17,8 @@ export interface Call extends Omit<RequestInit, "body"> {
   redirect: NonNullable<RequestInit["redirect"]>;
   /** Node wants it for a stream. */
   duplex: "half";
+  /** Whether fetch got it, and not only a question before it. */
+  isSent?: boolean;
 }
 
 /** Sends a call: what each layer is to the one around it. */
@@ -57,6 +59,7 @@ export function door(send: Send, resolve: (path: string) => string = String): Fe
 export function wire(fetch: Fetch | undefined): Send {
   return function sendRequest(call) {
     const send = fetch ?? globalThis.fetch;
+    call.isSent = true;
     // The runtime's own takes a copy by itself; any other may keep or change what it gets.
     return send(call.url.href, send === runtimeFetch ? call : copy(call));
   };

@@ -46,6 +46,6 @@ function redirected(call: Call, status: number, url: URL): Call {
 /** A connection never made is no reason to send again what led there: it was answered, and may be executed. */
 function afterRedirect({ method, url }: Call, error: unknown): unknown {
   if (isGetOrHead(method) || connectionFailure(error) !== "never made") return error;
-  const call = `${method} ${url.origin}${url.pathname}`;
-  return new TypeError(`Cannot follow the redirect of ${call}, which may have been executed`, { cause: error });
+  const target = `${method} ${url.origin}${url.pathname}`;
+  return new TypeError(`Cannot follow the redirect of ${target}, which may have been executed`, { cause: error });
 }
