@@ -162,10 +162,7 @@ function assertOptions(options: AtlasFetchOptions): void {
   for (const name of Object.keys(options)) {
     if (!OPTIONS.includes(name)) throw new TypeError(`Cannot use the option ${name}: there are ${OPTIONS.join(", ")}`);
   }
-  const { retry, fetch } = options;
-  if (fetch !== undefined && typeof fetch !== "function") {
-    throw new TypeError("Cannot use the option fetch: it is no function");
-  }
+  const { retry } = options;
   const isObject = typeof retry === "object" && retry !== null;
   if (retry === undefined || retry === false || isObject) return;
   throw new TypeError("Cannot use the option retry: it is an object such as { limit: 2 }, or false");

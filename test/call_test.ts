@@ -217,6 +217,20 @@ test("createDigestFetch() and its like hide what undici's HTTPParserError quotes
   }
 });
 
+test("createDigestFetch() and its like refuse a fetch that is no function when they are made", () => {
+  for (const fetch of ["x", null, {}]) {
+    const calls = [
+      () => createAtlasFetch(Object({ fetch })),
+      () => createDigestFetch(Object({ ...person, fetch })),
+      () => createBearerFetch(Object({ token: () => Promise.resolve("t"), fetch })),
+      () => createRetryFetch(Object({ fetch })),
+      () => createTokenSource(Object({ clientId: "id", clientSecret: "secret", fetch })),
+    ];
+    const message = "Cannot use the option fetch: it is no function";
+    for (const call of calls) assert.throws(call, { name: "TypeError", message });
+  }
+});
+
 test("Functions that are made have names, for console.log and stack traces", async () => {
   const { fetch } = createRecorder(() => Promise.reject(new Error("oops")));
   const made = {

@@ -57,6 +57,8 @@ export function door(send: Send, resolve: (path: string) => string = String): Fe
 
 /** The innermost layer: the caller's fetch or, looked up at each request, the global one. */
 export function wire(fetch: Fetch | undefined): Send {
+  const isFetch = fetch === undefined || typeof fetch === "function";
+  if (!isFetch) throw new TypeError("Cannot use the option fetch: it is no function");
   return function sendRequest(call) {
     const send = fetch ?? globalThis.fetch;
     call.isSent = true;
