@@ -117,6 +117,21 @@ test("createDigestFetch() needs no clock that a test has faked", { timeout: 5000
   }
 });
 
+test("discard() needs no setImmediate", async () => {
+  const again = "../lib/digest/call.ts?without"; // else it is the one that was imported already
+  const { setImmediate } = globalThis;
+  Reflect.deleteProperty(globalThis, "setImmediate"); // as Jest's jsdom does
+  try {
+    const { discard }: typeof import("../lib/digest/call.ts") = await import(again);
+    const { fetch, sent } = createRecorder(() => new Response("to be read"));
+    const response = await fetch(PLACE);
+    await discard(response, { ...Object(sent[0]), signal: null });
+    assert.equal(response.bodyUsed, true);
+  } finally {
+    Object.assign(globalThis, { setImmediate });
+  }
+});
+
 test("createDigestFetch() takes an init that another call was sent with as any other", async () => {
   let used: RequestInit | undefined;
   await createRetryFetch({ fetch: (_input, init) => (used = init, Promise.resolve(new Response())) })(PLACE);

@@ -24,9 +24,9 @@ export interface Call extends Omit<RequestInit, "body"> {
 /** Sends a call: what each layer is to the one around it. */
 export type Send = (call: Call) => Promise<Response>;
 
-// As they are at import: tests may replace them.
+// As they are at import: tests may replace them. Jest's jsdom has no setImmediate.
 const runtimeFetch = globalThis.fetch;
-const nextTurn = globalThis.setImmediate;
+const nextTurn = globalThis.setImmediate ?? globalThis.setTimeout;
 
 /**
  * The outermost layer: it reads the arguments, a path by `resolve`. Once the signal is aborted, its reason is what a call
@@ -172,7 +172,7 @@ export function isGetOrHead(method: string): boolean {
 
 /** Reads what nobody will see: Node reuses the connection one turn later, and closes it if the body is cancelled. */
 export async function discard({ body }: Response, { signal }: Call): Promise<void> {
-  await unlessAborted(drain(body).then(() => new Promise(nextTurn)), signal);
+  await unlessAborted(drain(body).then(() => new Promise<void>((resolve) => void nextTurn(resolve))), signal);
 }
 
 async function drain(body: Response["body"]): Promise<void> {
