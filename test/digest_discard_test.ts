@@ -76,6 +76,14 @@ test("createDigestFetch() goes on when the fetch that it is given has read the b
   assert.equal(await (await fetch(BASE)).text(), "welcome");
 });
 
+test("createDigestFetch() goes on when the body of a 401 is no web stream, as that of node-fetch", async () => {
+  const server = createDigestServer();
+  const fetch = clientOfChanged(server, (refused) => {
+    return Object.defineProperty(refused, "body", { value: { async *[Symbol.asyncIterator]() {} } });
+  });
+  assert.equal((await fetch(BASE)).status, 200);
+});
+
 test("createDigestFetch() goes on when the body of a 401 breaks off", async () => {
   const server = createDigestServer();
   const broken = () => new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("lost")) });

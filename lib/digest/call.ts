@@ -178,7 +178,7 @@ export async function discard({ body }: Response, { signal }: Call): Promise<voi
 async function drain(body: Response["body"]): Promise<void> {
   const MAX_LENGTH = 64 * 1024; // bytes
   const PATIENCE = 1000; // ms; a body may never end
-  if (!body || body.locked) return; // read by the caller's fetch
+  if (!body?.getReader || body.locked) return; // node-fetch has bodies of its own; a caller's fetch may have read it
   const reader = body.getReader();
   const read = async () => {
     // The first `for await` over a stream costs Node 5 ms.
