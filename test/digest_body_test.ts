@@ -70,7 +70,7 @@ test("createDigestFetch() sends the bytes of the moment of the call", async () =
 
 test("createDigestFetch() refuses a plain object as body", async () => {
   const server = createDigestServer();
-  for (const body of [{ a: 1 }, [1]]) {
+  for (const body of [{ a: 1 }, [1], { url: "https://h.example/hook" }, { locked: true }]) {
     const init: object = { method: "POST", body };
     await assert.rejects(client(server)(BASE, init), /^TypeError: Cannot send an object as body: use JSON.stringify$/);
   }

@@ -133,14 +133,14 @@ function parseHeaders(init: RequestInit["headers"]): Headers {
 
 async function readBody(body: NonNullable<RequestInit["body"]> | Request, call: Call): Promise<Call["body"]> {
   const { headers, signal } = call;
-  if (isRequest(body)) return await replayable(unlessAborted(body.arrayBuffer(), signal));
-  if (Object(body).locked) throw new TypeError("Cannot send the stream: it is locked or used");
+  if (isStream(body) && Object(body).locked) throw new TypeError("Cannot send the stream: it is locked or used");
   if (typeof body === "string" || body instanceof Blob || isStream(body)) return body;
   const prototype: unknown = Object.getPrototypeOf(body);
   const isPlainObject = !prototype || !Object.getPrototypeOf(prototype); // of any realm
   if (isPlainObject || Array.isArray(body)) {
     throw new TypeError("Cannot send an object as body: use JSON.stringify");
   }
+  if (isRequest(body)) return await replayable(unlessAborted(body.arrayBuffer(), signal));
   const serialised = new Response(body); // only once: FormData gets another boundary each time
   const type = serialised.headers.get("content-type"); // first, or Bun forgets it
   if (type && !headers.has("content-type")) headers.set("content-type", type);
