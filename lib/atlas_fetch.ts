@@ -198,11 +198,11 @@ function mediaType(version: string, format = "json"): string {
 }
 
 /** The URL of a path; a URL as it is. */
-function resolve(path: string, origin: string): string {
-  const isHttpUrl = /^https?:/i.test(path);
-  if (isHttpUrl) return path;
-  const isOtherUrl = /^[a-z][a-z\d+.-]*:/i.test(path);
-  if (isOtherUrl || typeof path !== "string") {
+function resolve(path: unknown, origin: string): string {
+  const isText = typeof path === "string";
+  if (isText && /^https?:/i.test(path)) return path;
+  const isOtherUrl = isText && /^[a-z][a-z\d+.-]*:/i.test(path);
+  if (isOtherUrl || !isText) {
     throw new TypeError(`Cannot call Atlas: give a path such as "/groups", or a URL of ${origin}`);
   }
   const isOtherHost = /^[\\/]{2}/.test(path);

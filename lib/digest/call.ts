@@ -32,11 +32,11 @@ const nextTurn = globalThis.setImmediate ?? globalThis.setTimeout;
  * The outermost layer: it reads the arguments, a path by `resolve`. Once the signal is aborted, its reason is what a call
  * rejects with.
  */
-export function door(send: Send, resolve: (path: string) => string = String): Fetch {
+export function door(send: Send, resolve: (path: unknown) => string = String): Fetch {
   return async function fetch(input, init) {
     init ??= {}; // fetch takes null too
     const request = isRequest(input) ? input : undefined;
-    const url = request?.url ?? (typeof input === "object" ? String(input) : resolve(input));
+    const url = request?.url ?? Object(input).href ?? resolve(input); // a URL of any realm has href
     const call = readHead(url, init, request);
     const body = init.body ?? (request?.body ? request : null);
     if (body !== null && isGetOrHead(call.method)) { // Bun would send it
