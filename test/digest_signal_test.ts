@@ -96,6 +96,12 @@ test("createDigestFetch() takes the signal of a polyfill, before, between and af
   assert.equal((await client(createRecorder(askForDigest))(BASE, { signal: never.signal })).status, 200);
 });
 
+test("createDigestFetch() rejects with null if that is the reason of the abort, as fetch does", async () => {
+  for (const fetch of [client(createRecorder()), globalThis.fetch]) {
+    await assert.rejects(fetch(BASE, { signal: AbortSignal.abort(null) }), (thrown) => thrown === null);
+  }
+});
+
 test("createDigestFetch() rejects with the reason of an abort, whatever fails at the same time", async () => {
   const reason = new Error("enough");
   for (const error of [connectionError("ECONNRESET"), new DOMException("Aborted", "AbortError"), new Error("x")]) {

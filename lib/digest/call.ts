@@ -205,5 +205,5 @@ export function throwIfAborted(signal: AbortSignal | null | undefined): void {
 }
 
 function reasonOf({ reason }: AbortSignal): unknown {
-  return reason ?? new DOMException("This operation was aborted", "AbortError");
+  return reason === undefined ? new DOMException("This operation was aborted", "AbortError") : reason;
 }
