@@ -369,6 +369,14 @@ test("createBearerFetch() refuses a token that is no string", async () => {
   await assert.rejects(fetch("https://h.example/"), /^TypeError: Cannot use the access token/);
 });
 
+test("createBearerFetch() takes a source that gives its token at once", async () => {
+  const { fetch, sent } = createRecorder();
+  const bearerFetch = createBearerFetch(Object({ token: () => "t1", fetch }));
+  await bearerFetch("https://h.example/");
+  await bearerFetch("https://h.example/", { signal: new AbortController().signal });
+  assert.deepEqual(sent.map(({ headers }) => headers.get("authorization")), ["Bearer t1", "Bearer t1"]);
+});
+
 test("createBearerFetch() honours a signal while a source of its own kind is silent", async () => {
   const reason = new Error("enough");
   const controller = new AbortController();

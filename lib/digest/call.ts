@@ -189,13 +189,13 @@ async function drain(body: Response["body"]): Promise<void> {
 }
 
 /** What a promise gives, or the signal's reason if that comes first. */
-export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
+export async function unlessAborted<T>(promise: T | Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
+  if (!signal) return await promise;
+  return await new Promise((resolve, reject) => {
     const abort = () => reject(reasonOf(signal));
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    Promise.resolve(promise).then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
 }
 
