@@ -49,7 +49,7 @@ export function bearer(token: TokenSource, send: Send): Send {
     const isRefused = response.status === 401 && !response.headers.has("x-error-code");
     if (!isRefused) return response;
     const renewed = await unlessAborted(token({ refused, signal }), signal).catch(async (error) => {
-      await response.body?.cancel();
+      await discard(response, call);
       throw error;
     });
     if (renewed === refused || isStream(body)) return response;

@@ -181,6 +181,14 @@ test("createBearerFetch() rejects with what its source throws", async () => {
     await assert.rejects(createBearerFetch({ token, fetch })(URL_OF_GROUPS), (error) => error === reason);
   }
   assert.equal(sent.length, 1);
+
+  const read = createRecorder(async () => {
+    const response = refused();
+    response.body?.getReader(); // by the caller's fetch
+    return response;
+  });
+  const bearerFetch = createBearerFetch({ token: tokens[1] ?? assert.fail(), fetch: read.fetch });
+  await assert.rejects(bearerFetch(URL_OF_GROUPS), (error) => error === reason);
 });
 
 test("createBearerFetch() hands the signal to its source and to fetch, and honours it in between", async () => {
