@@ -232,6 +232,13 @@ test("createDigestFetch() and its like hide what undici's HTTPParserError quotes
   }
 });
 
+test("createDigestFetch() rejects with an error that is its own cause as it is", async () => {
+  const error = new Error("oops");
+  error.cause = error;
+  const { fetch } = createRecorder(() => Promise.reject(error));
+  assert.equal(await reasonOf(createDigestFetch({ ...person, fetch })(PLACE)), error);
+});
+
 test("createDigestFetch() and its like refuse a fetch that is no function when they are made", () => {
   for (const fetch of ["x", null, {}]) {
     const calls = [

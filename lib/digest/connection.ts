@@ -25,8 +25,9 @@ export function tellingError(error: unknown): Record<string, unknown> {
 }
 
 /** Takes from undici's `HTTPParserError` what the peer sent, such as an echo of our Authorization header. */
-export function hideExchange(error: unknown): void {
+export function hideExchange(error: unknown, maxDepth = 9): void {
   const { name, cause } = Object(error);
   if (name === "HTTPParserError") Reflect.deleteProperty(Object(error), "data");
-  if (cause) hideExchange(cause);
+  const mayGoDeeper = cause && maxDepth > 0; // an error may be its own cause
+  if (mayGoDeeper) hideExchange(cause, maxDepth - 1);
 }
