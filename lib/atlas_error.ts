@@ -55,14 +55,6 @@ export class AtlasError extends Error {
  *
  * @param response Of a fetch, awaited or not
  * @throws {AtlasError} for any other status, with what the body says: at most 256 KiB of it are read
- *
- * @example
- * ```ts
- * import { atlasFetch, ensureOk } from "atlas-fetch";
- *
- * const response = await ensureOk(atlasFetch("/groups"));
- * console.log(await response.json());
- * ```
  */
 export async function ensureOk(response: Response | Promise<Response>): Promise<Response> {
   const answer = await response;
