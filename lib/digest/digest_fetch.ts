@@ -80,15 +80,12 @@ export function digest(username: string, password: string, send: Send): Send {
 
   /** Decides what signs the next call. */
   function conclude(response: Response, session: Session, isFresh: boolean, state: State): void {
-    if (response.status !== 401) {
-      const nonce = nextNonce(response);
-      if (nonce) state.kept = open({ ...session.challenge, nonce }, state);
-      else if (isFresh) state.kept = session;
-      return;
-    }
-    const isRoleMissing = !response.headers.has("www-authenticate");
+    // With no challenge at all it is a role that is missing.
+    const isAccepted = response.status !== 401 || !response.headers.has("www-authenticate");
+    const nonce = nextNonce(response);
     const challenge = challengeOf(response);
-    if (isFresh) state.kept = isRoleMissing ? session : undefined; // lockouts count signed requests: the next call asks
+    if (isAccepted && nonce) state.kept = open({ ...session.challenge, nonce }, state);
+    else if (isFresh) state.kept = isAccepted ? session : undefined; // lockouts count signed requests: the next call asks
     else if (challenge) state.kept = open(challenge, state); // for the next stream
   }
 
@@ -178,7 +175,7 @@ function nextNonce({ headers }: Response): string | undefined {
 /** The value of a key, made if it is missing; only those asked for last are remembered. */
 function recall<Value>(memory: Map<string, Value>, key: string, max: number, make: () => Value): Value {
   const value = memory.get(key) ?? make();
-  if (memory.size > 1) memory.delete(key); // to the end
+  memory.delete(key); // to the end
   memory.set(key, value);
   if (memory.size > max) {
     const [oldest = ""] = memory.keys();
