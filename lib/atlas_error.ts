@@ -109,7 +109,7 @@ function inOneLine(text: string): string {
   return text.replace(/[\s\p{C}]+/gu, " ").trim();
 }
 
-/** Servers may quote what they refuse: all behind a scheme goes, if it may hold credentials. */
+/** Servers may quote what they refuse: all after a scheme goes if it may hold credentials. */
 function masked(text: string): string {
   const known = text.replace(/(eyJ|mdb_sa_sk_)[\w.-]+/g, "***");
   const [words = "", scheme] = /^[^]*?(basic|bearer|digest)/i.exec(known) ?? [];

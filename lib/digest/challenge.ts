@@ -42,7 +42,7 @@ const UP_TO_COMMA = /(?:[^",]+|"[^"\\]*(?:\\[^][^"\\]*)*"?)*/y;
  * The challenges of a `WWW-Authenticate` value in the order sent. It never throws, and takes linear time.
  *
  * Beyond RFC 9110 it reads what servers send: unquoted values, even with blanks, blanks around `=`, missing commas, an
- * unclosed quote. Parameters behind anything else belong to no challenge.
+ * unclosed quote. Parameters after anything else belong to no challenge.
  */
 export function parseChallenges(header: string): Challenge[] {
   const text = header.slice(0, MAX_LENGTH);
@@ -51,12 +51,12 @@ export function parseChallenges(header: string): Challenge[] {
   let position = 0;
 
   /** Whether a rule matches here. */
-  function comes(rule: RegExp): boolean {
+  function matches(rule: RegExp): boolean {
     rule.lastIndex = position;
     return rule.test(text);
   }
 
-  /** Moves behind what a rule matches here, and gives that, or its group. */
+  /** Consumes what a rule matches here, and returns it, or its group. */
   function take(rule: RegExp): string {
     rule.lastIndex = position;
     const match = rule.exec(text);
@@ -65,15 +65,15 @@ export function parseChallenges(header: string): Challenge[] {
   }
 
   function takeValue(): string {
-    if (comes(QUOTED_STRING)) return take(QUOTED_STRING).replace(/\\([^])/g, "$1");
+    if (matches(QUOTED_STRING)) return take(QUOTED_STRING).replace(/\\([^])/g, "$1");
     let words = take(WORD);
-    while (comes(ANOTHER_WORD) && !comes(PARAMETER_FOLLOWS)) words += take(ANOTHER_WORD);
+    while (matches(ANOTHER_WORD) && !matches(PARAMETER_FOLLOWS)) words += take(ANOTHER_WORD);
     return words;
   }
 
   for (;;) {
     const isFirst = position === 0;
-    const isBehindComma = take(SEPARATORS).includes(",") || isFirst;
+    const isAfterComma = take(SEPARATORS).includes(",") || isFirst;
     if (position === text.length) return challenges;
     const name = take(TOKEN).toLowerCase();
     if (name && take(EQUALS)) {
@@ -82,9 +82,9 @@ export function parseChallenges(header: string): Challenge[] {
       continue;
     }
     params = undefined;
-    if (name && isBehindComma && comes(TOKEN68)) {
+    if (name && isAfterComma && matches(TOKEN68)) {
       challenges.push({ scheme: name, params: {}, token68: take(TOKEN68) });
-    } else if (name && (comes(PARAMETER_FOLLOWS) || (isBehindComma && comes(COMMA_FOLLOWS)))) {
+    } else if (name && (matches(PARAMETER_FOLLOWS) || (isAfterComma && matches(COMMA_FOLLOWS)))) {
       params = {};
       challenges.push({ scheme: name, params });
     } else {

@@ -40,7 +40,7 @@ const MAX_NONCES = 64;
 /**
  * A fetch that answers the Digest challenges (RFC 7616, 2617, 2069) of the origin of the URL it is given.
  *
- * The first call takes two round trips, each later one a single one. A 401 that cannot be answered is returned. Redirects
+ * The first call takes two round trips, every later one only one. A 401 that cannot be answered is returned. Redirects
  * to another origin go unsigned. A stream, and a body over 16 KiB, waits until a bodyless GET has brought a challenge. A GET
  * or HEAD whose connection is lost is sent once more. Of a Request only URL, method, headers, body, signal and redirect
  * count.
@@ -143,7 +143,7 @@ export function digest(username: string, password: string, send: Send): Send {
   };
 }
 
-/** Takes away what an earlier try has set, too. */
+/** Also removes what an earlier try has set. */
 function sign({ url, method, headers }: Call, session: Session | undefined, body: Uint8Array | undefined): void {
   if (!session) return headers.delete("authorization");
   const { signer, used } = session;
