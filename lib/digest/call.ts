@@ -18,7 +18,7 @@ export interface Call extends Omit<RequestInit, "body"> {
   /** Node wants it for a stream. */
   duplex: "half";
   /** Whether fetch got it, and not only a question before it. */
-  isSent?: boolean;
+  isSent: boolean;
 }
 
 /** Sends a call: what each layer is to the one around it. */
@@ -90,6 +90,7 @@ function readHead(url: string, init: RequestInit, request: Request | undefined):
     signal: (init.signal === undefined ? request?.signal : init.signal) ?? null,
     redirect: init.redirect ?? request?.redirect ?? "follow",
     duplex: "half",
+    isSent: false,
   };
 }
 

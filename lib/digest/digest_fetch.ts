@@ -175,7 +175,7 @@ function nextNonce({ headers }: Response): string | undefined {
 /** The value of a key, made if it is missing; only those asked for last are remembered. */
 function recall<Value>(memory: Map<string, Value>, key: string, max: number, make: () => Value): Value {
   const value = memory.get(key) ?? make();
-  memory.delete(key); // to the end
+  if (memory.size > 1) memory.delete(key); // to the end
   memory.set(key, value);
   if (memory.size > max) {
     const [oldest = ""] = memory.keys();
