@@ -10,8 +10,8 @@ import { build } from "esbuild";
  * only.
  */
 const LIMITS = [
-  { entry: "mod.ts", minified: 19_000, gzipped: 8_600 },
-  { entry: "lib/digest/mod.ts", minified: 8_010, gzipped: 3_860 },
+  { entry: "mod.ts", minified: 23_500, gzipped: 10_150 },
+  { entry: "lib/digest/mod.ts", minified: 10_550, gzipped: 4_850 },
 ];
 
 for (const { entry, minified, gzipped } of LIMITS) {

@@ -30,7 +30,8 @@ test("createAtlasFetch() keeps heap and signal clean over 20,000 calls", patient
     }
     if (tried % 31 === 0) {
       counts.dropped++;
-      return Promise.reject(new TypeError("fetch failed", { cause: new Error("socket hang up") }));
+      const cause = Object.assign(new Error("socket hang up"), { code: "ECONNRESET" });
+      return Promise.reject(new TypeError("fetch failed", { cause }));
     }
     return Promise.resolve(new Response("ok"));
   };

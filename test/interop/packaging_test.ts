@@ -187,7 +187,7 @@ test("A stack trace names what the package has put into a file and, with --enabl
   const trace = await run(process.execPath, ["--enable-source-maps", file]);
   const [, line] = /at sendDigest .*atlas-fetch\/lib\/digest\/digest_fetch\.ts:(\d+):\d+/.exec(trace) ?? [];
   const source = await readFile(join(root, "lib/digest/digest_fetch.ts"), "utf8");
-  assert.match(source.split("\n")[Number(line) - 1] ?? "", /exchange\(/, trace);
+  assert.match(source.split("\n")[Number(line) - 1] ?? "", /await send\(/, trace);
 });
 
 test("console.log shows functions of the package by the names that the sources give them", async () => {
