@@ -105,7 +105,7 @@ function sentence(words = ""): string {
   return inOneLine(masked(words)).slice(0, MAX_DETAIL).replace(/\.?\s*$/, "");
 }
 
-function inOneLine(text: string): string {
+export function inOneLine(text: string): string {
   return text.replace(/[\s\p{C}]+/gu, " ").trim();
 }
 

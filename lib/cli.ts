@@ -1,26 +1,21 @@
 #!/usr/bin/env node
-/**
- * The command `atlas-fetch`: hands this machine to `main`.
- *
- * @module
- */
+/** The command `atlas-fetch`: hands this machine to `main`. */
 import http from "node:http";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import { main } from "./cli/main.ts";
 import { failure, type Stream } from "./cli/system.ts";
-import { memberOf } from "./json.ts";
 
 const ending = new AbortController();
 for (const [name, exitCode] of [["SIGHUP", 129], ["SIGINT", 130], ["SIGTERM", 143]] as const) {
   process.once(name, () => ending.abort(failure(exitCode, `Ended by ${name}`)));
 }
 
-/** What is used without being allowed Deno asks for at the terminal. */
+/** What is used without being allowed Deno asks for at the terminal; elsewhere all is allowed. */
 function isAllowed(permission: { name: string; kind?: string }): boolean {
-  const { permissions } = Object(Reflect.get(globalThis, "Deno"));
+  const { Deno } = Object(globalThis);
   /* c8 ignore next -- on Node there is no Deno */
-  return !permissions || permissions.querySync(permission).state === "granted";
+  return !Deno || Deno.permissions.querySync(permission).state === "granted";
 }
 
 function streamOf(stream: NodeJS.WriteStream): Stream {
@@ -40,11 +35,9 @@ const exitCode = await main({
   /* c8 ignore next -- on Node all is allowed */
   uid: isAllowed({ name: "sys", kind: "uid" }) ? process.getuid?.() : undefined,
   mayKeep: isAllowed({ name: "write" }),
-  useProxy: memberOf(http, "setGlobalProxyFromEnv"),
-  fetch: (input, init) => fetch(input, init),
-  get stdin() {
-    return process.stdin; // to ask for it opens it
-  },
+  useProxy: Reflect.get(http, "setGlobalProxyFromEnv"),
+  fetch,
+  stdin: () => process.stdin, // to ask for it opens it
   stdout: streamOf(process.stdout),
   stderr: streamOf(process.stderr),
   signal: ending.signal,

@@ -57,7 +57,7 @@ export async function* paginate<T = unknown>(
 }
 
 /** The same for every way to ask for the same page. */
-function canonical(query: string): string {
+export function canonical(query: string): string {
   const params = new URLSearchParams(query);
   params.delete("itemsPerPage");
   if (!params.has("pageNum")) params.set("pageNum", "1");

@@ -114,7 +114,7 @@ function reasonOf(error: unknown): string {
 }
 
 /** `Retry-After` in ms from now (RFC 9110 section 10.2.3); NaN if it cannot be read. */
-function retryAfter(value: string): number {
+export function retryAfter(value: string): number {
   if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000;
   // Date.parse reads more, and asctime's form as local time.
   const isDate = /^[A-Z].+ \d\d:\d\d:\d\d\b/.test(value);

@@ -77,7 +77,6 @@ const mistakes: [args: string[], said: RegExp, machine?: Machine][] = [
   [["/groups", "-o", "-q", "x"], /^-o needs a value/],
   [["/groups", "--output="], /^--output needs a value/],
   [["/groups", "--fake=s3cr3t"], /^--fake takes no value/],
-  [["/groups", "-d", "{}", "--data", "{}"], /^--data is given twice/],
   [["/groups", "-H", "s3cr3t"], /--header 'Name: value'/],
   [["/groups", "-H", "authorization: Bearer s3cr3t"], /set MONGODB_ATLAS_ACCESS_TOKEN/],
   [["/groups", "-H", "x: s3cr3t\u{1f511}"], /header/],

@@ -13,7 +13,8 @@ export interface Outcome {
 }
 
 /** What is different from a pipe on Linux, with an API key and a home that nobody has. */
-export interface Machine extends Partial<System> {
+export interface Machine extends Partial<Omit<System, "stdin">> {
+  stdin?: AsyncIterable<Uint8Array>;
   /** Standard output and error are a terminal of 80 columns. */
   isTerminal?: boolean;
 }
@@ -49,12 +50,12 @@ export async function command(args: readonly string[], machine: Machine = {}): P
     mayKeep: true,
     useProxy: undefined,
     fetch: () => Promise.reject(new Error("Nothing was to be sent")),
-    stdin: nothing(),
     stdout,
     stderr,
     signal: new AbortController().signal,
     sleep: () => new Promise((resolve) => setTimeout(resolve)),
     ...machine,
+    stdin: () => machine.stdin ?? nothing(),
   });
   return { code, stdout: stdout.text(), stderr: stderr.text() };
 }

@@ -1,117 +1,88 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { atlasError } from "../atlas_error.ts";
+import { unlessAborted } from "../digest/call.ts";
 import { memberOf, textOf } from "../json.ts";
-import { fakeAtlas, fillIn, realAtlas } from "./atlas.ts";
-import { createClient, type Run } from "./client.ts";
-import { curlCommand } from "./curl.ts";
-import { asFailure } from "./failures.ts";
-import { isJson, visible } from "./json_text.ts";
+import { fillIn, withFake } from "./atlas.ts";
+import { asFailure, createClient, type Run } from "./client.ts";
+import { isJson, linesOf, visible } from "./json_text.ts";
 import { HELP, type Options, parseOptions, VERSION } from "./options.ts";
-import { copyBody, fileOutput, type Output, standardOutput } from "./output.ts";
-import { writePages } from "./pages.ts";
-import { linesOf } from "./query.ts";
-import { createReport, type Report } from "./report.ts";
-import { serve } from "./serve.ts";
+import { copyBody, createScreen, type Output, save, type Screen } from "./output.ts";
+import { waitFor, writePages } from "./repeat.ts";
+import { printCurl, serve } from "./shell.ts";
 import { failure, type System } from "./system.ts";
-import { waitFor } from "./wait.ts";
 
 /** Runs the command, and gives its exit code. */
 export async function main(system: System): Promise<number> {
-  const report = createReport(system);
-  const stdout = standardOutput(system, report);
+  const screen = createScreen(system);
   try {
     const options = parseOptions(system.args);
-    if (options.help) await stdout.write(HELP);
-    else if (options.version) await stdout.write(`${VERSION}\n`);
-    else if (options.path === "serve") await serve(Number(options.port ?? 0), system, report);
-    else await call(options, system, stdout, report);
+    if (options.help) await screen.write(HELP);
+    else if (options.version) await screen.write(`${VERSION}\n`);
+    else if (options.path === "serve") await serve(Number(options.port ?? 0), system, screen);
+    else await call(options, system, screen);
     return 0;
   } catch (error) {
     const exitCode = Number(memberOf(error, "exitCode") ?? 1);
-    if (exitCode > 0) await report.line([textOf(error, "message"), report.reached].filter(Boolean).join(". "));
+    if (exitCode > 0) await screen.tell([textOf(error, "message"), screen.reached].filter(Boolean).join(". "));
     return exitCode;
   } finally {
-    report.stop();
+    screen.stop();
   }
 }
 
 /** Makes the call, until it takes too long or is interrupted, whatever it waits for then. */
-async function call(options: Options, system: System, stdout: Output, report: Report): Promise<void> {
+async function call(options: Options, system: System, screen: Screen): Promise<void> {
+  const { maxTime, curl, output, wait } = options;
   const late = new AbortController();
-  const { timeout } = options;
-  const timer = timeout && setTimeout(() => late.abort(failure(124, `Gave up after ${timeout / 1000} s`)), timeout);
+  const machine = options.fake ? await withFake(system) : system;
+  const timer = maxTime && setTimeout(() => late.abort(failure(124, `Gave up after ${maxTime / 1000} s`)), maxTime);
   const signal = AbortSignal.any([system.signal, late.signal]);
-  const ended = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-  const run: Run = { options, system, report, signal, output: stdout, requests: 0, host: "" };
+  const mayKeep = machine.mayKeep && !options["no-cache"];
+  const run: Run = { ...machine, mayKeep, signal, options, screen, host: "" };
+  const work = (output: Output) => unlessAborted(curl ? printCurl(run) : perform(run, output), signal);
   try {
-    await Promise.race([options.curl ? printCurl(run) : perform(run, stdout), ended]);
-    await run.output.commit();
+    await (output && !curl ? save(output, run, work) : work(screen));
   } catch (error) {
-    await run.output.discard();
-    if (options.wait && !signal.aborted) report.reached = ""; // it ended by something else
+    if (wait && !signal.aborted) screen.reached = ""; // it ended by something else
     throw signal.aborted ? signal.reason : asFailure(error, run);
   } finally {
     clearTimeout(timer);
   }
 }
 
-async function perform(run: Run, stdout: Output): Promise<void> {
-  const { options, system, report } = run;
-  const body = await readData(options, system);
-  const atlas = options.fake ? await fakeAtlas() : realAtlas(system, !options["no-cache"]);
-  const path = fillIn(options.path, atlas.idOf);
-  const client = createClient(run, atlas, body);
-  const file = options.output === "-" ? undefined : options.output;
-  if (!file && stdout.isTerminal && options.format === "gzip") {
-    throw failure(2, "Cannot show gzip on a terminal: save it by --output FILE");
-  }
-  if (file) run.output = await fileOutput(file, report);
-  if (options.paginate) return await writePages(run, client, path);
-  const response = options.wait ? await waitFor(run, options.wait, () => client(path)) : await client(path);
-  if (response) await writeAnswer(run, response, stdout);
+async function perform(run: Run, output: Output): Promise<void> {
+  const { path, format, paginate, wait } = run.options;
+  const client = createClient(run, await readData(run));
+  const place = fillIn(path, run.env);
+  const isUnfit = format === "gzip" && output.isTerminal;
+  if (isUnfit) throw failure(2, "Cannot show gzip on a terminal: save it by --output FILE");
+  if (paginate) return await writePages(run, output, client, place);
+  const response = await (wait ? waitFor(run, client, place) : client(place));
+  if (response) await writeAnswer(run, response, output);
+}
+
+/** The body to be sent. */
+async function readData({ options: { data }, stdin }: Run): Promise<string | null> {
+  if (!data?.startsWith("@")) return data ?? null;
+  const file = data.slice(1);
+  const json = await (file === "-" ? text(stdin()) : readFile(file, "utf8")).catch((error: unknown) => {
+    throw failure(2, `Cannot read ${file}: ${textOf(error, "message")}`);
+  });
+  if (isJson(json)) return json;
+  throw failure(2, `Cannot send ${file === "-" ? "standard input" : file}: it is no JSON`);
 }
 
 /** A refusal goes to stderr and, with --include, all that there is of it to stdout. */
-async function writeAnswer({ options, output, report }: Run, response: Response, stdout: Output): Promise<void> {
+async function writeAnswer({ options, screen }: Run, response: Response, output: Output): Promise<void> {
   const { ok, status, statusText, headers } = response;
   if (options.include) {
-    const lines = [
-      `HTTP/1.1 ${status} ${statusText}`.trimEnd(),
-      ...[...headers].map((header) => header.join(": ")),
-      "",
-      "",
-    ];
-    await stdout.write(stdout.isTerminal ? visible(lines.join("\n")) : lines.join("\n"));
-    if (!ok) await copyBody(response.clone(), stdout, report);
+    const lines = [`HTTP/1.1 ${status} ${statusText}`.trimEnd(), ...Array.from(headers, (header) => header.join(": "))];
+    const head = `${lines.join("\n")}\n\n`;
+    await screen.write(screen.isTerminal ? visible(head) : head);
+    if (!ok) await copyBody(response.clone(), screen, screen);
   }
   if (!ok) throw await atlasError(response);
-  if (options.query) await output.write(linesOf(await response.text(), options.query));
-  else await copyBody(response, output, report);
-}
-
-/** The body to be sent, which is JSON. */
-async function readData({ data }: Options, { stdin }: System): Promise<string | undefined> {
-  if (!data?.startsWith("@")) {
-    if (data === undefined || isJson(data)) return data;
-    throw failure(2, "Cannot send --data: it is no JSON. If a shell has eaten its quotes, use a file: --data @FILE");
-  }
-  const file = data.slice(1);
-  const json = await (file === "-" ? text(stdin) : readFile(file, "utf8")).catch((error: unknown) => {
-    throw failure(2, `Cannot read ${file}: ${textOf(error, "message")}`);
-  });
-  if (!isJson(json)) throw failure(2, `Cannot send ${file === "-" ? "standard input" : file}: it is no JSON`);
-  return json;
-}
-
-async function printCurl(run: Run): Promise<void> {
-  const { output, report } = run;
-  const { data, paginate, query, wait } = run.options;
-  if (!data?.startsWith("@")) await readData(run.options, run.system); // a file is for curl to read
-  await output.write(await curlCommand(run));
-  const missed = [paginate && "--paginate", query && "--query", wait && "--wait"].filter(Boolean);
-  if (missed.length > 0) {
-    await report.line(`curl has nothing like ${missed.join(", ")}: this asks once, for all there is`);
-  }
-  if (data === "@-") await report.line("Standard input is taken: save the body, and name its file in place of FILE");
+  if (options.query) await output.write(linesOf(await response.text(), options.steps));
+  else await copyBody(response, output, screen);
 }

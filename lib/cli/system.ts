@@ -11,26 +11,18 @@ export interface Stream {
 export interface System {
   args: readonly string[];
   env: Readonly<Record<string, string | undefined>>;
-  /** As in `process`. */
   platform: string;
   versions: Readonly<Record<string, string | undefined>>;
-  /** The user's, on POSIX. */
-  uid: number | undefined;
-  /** Whether a token may be kept on disk. */
-  mayKeep: boolean;
-  /** Where Node has it, the function that makes fetch use the proxy of the environment. */
-  useProxy: unknown;
+  uid: number | undefined; // the user's, on POSIX
+  mayKeep: boolean; // a token on disk
+  useProxy: (() => unknown) | undefined; // makes fetch use the proxy of the environment, where Node has it
   fetch: Fetch;
-  stdin: AsyncIterable<Uint8Array>;
+  stdin(): AsyncIterable<Uint8Array>;
   stdout: Stream;
   stderr: Stream;
-  /** Aborted by Ctrl-C and the like, with the failure that the command ends in. */
-  signal: AbortSignal;
-  /** As of `node:timers/promises`. */
-  sleep(ms: number, value: undefined, options: { signal: AbortSignal }): Promise<unknown>;
+  signal: AbortSignal; // aborted by Ctrl-C and the like, with the failure that the command ends in
+  sleep(ms: number): Promise<unknown>;
 }
 
 /** An error that ends the command with an exit code. With 2 nothing was sent, and who typed it can mend it. */
-export function failure(exitCode: number, message: string): Error {
-  return Object.assign(new Error(message), { exitCode });
-}
+export const failure = (exitCode: number, message: string): Error => Object.assign(new Error(message), { exitCode });
