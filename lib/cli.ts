@@ -11,12 +11,9 @@ for (const [name, exitCode] of [["SIGHUP", 129], ["SIGINT", 130], ["SIGTERM", 14
   process.once(name, () => ending.abort(failure(exitCode, `Ended by ${name}`)));
 }
 
-/** What is used without being allowed Deno asks for at the terminal; elsewhere all is allowed. */
-function isAllowed(permission: { name: string; kind?: string }): boolean {
-  const { Deno } = Object(globalThis);
-  /* c8 ignore next -- on Node there is no Deno */
-  return !Deno || Deno.permissions.querySync(permission).state === "granted";
-}
+// What is used without being allowed Deno asks for at the terminal; elsewhere all is allowed.
+const { permissions = { querySync: () => ({ state: "granted" }) } } = Object(Reflect.get(globalThis, "Deno"));
+const isAllowed = (name: string, kind?: string) => permissions.querySync({ name, kind }).state === "granted";
 
 function streamOf(stream: NodeJS.WriteStream): Stream {
   stream.on("error", () => {}); // the write that fails tells it
@@ -32,9 +29,8 @@ const exitCode = await main({
   env: process.env,
   platform: process.platform,
   versions: process.versions,
-  /* c8 ignore next -- on Node all is allowed */
-  uid: isAllowed({ name: "sys", kind: "uid" }) ? process.getuid?.() : undefined,
-  mayKeep: isAllowed({ name: "write" }),
+  getuid: process.getuid,
+  mayKeep: isAllowed("write") && isAllowed("sys", "uid"),
   useProxy: Reflect.get(http, "setGlobalProxyFromEnv"),
   fetch,
   stdin: () => process.stdin, // to ask for it opens it

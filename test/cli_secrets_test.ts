@@ -139,7 +139,7 @@ test("atlas-fetch keeps a token where the platform has its caches, readable by t
       ["linux", { HOME: "relative" }, undefined],
     ];
     for (const [platform, env, folder] of places) {
-      const here = { ...machine(home, env), platform, ...(platform === "win32" && { uid: undefined }) };
+      const here = { ...machine(home, env), platform, ...(platform === "win32" && { getuid: undefined }) };
       for (const _ of "ab") assert.equal((await command(["/groups"], here)).code, 0);
       const kept = await files(home);
       assert.deepEqual([here.mints(), kept.length], folder ? [1, 1] : [2, 0], `${platform} ${JSON.stringify(env)}`);
@@ -199,7 +199,7 @@ test("atlas-fetch ignores a file that others can read or write, another's, a lin
     }
     assert.equal(here.mints(), changes.length + 1);
     // Whoever asks next is not the one who wrote it.
-    await command(["/groups"], { ...here, uid: 12345 });
+    await command(["/groups"], { ...here, getuid: () => 12345 });
     assert.equal(here.mints(), changes.length + 2);
   }));
 

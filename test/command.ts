@@ -46,7 +46,7 @@ export async function command(args: readonly string[], machine: Machine = {}): P
     env: KEY,
     platform: "linux",
     versions: { node: "22.21.0" },
-    uid: process.getuid?.(),
+    getuid: process.getuid,
     mayKeep: true,
     useProxy: undefined,
     fetch: () => Promise.reject(new Error("Nothing was to be sent")),

@@ -69,7 +69,7 @@ function tokenCache(system: System, secret: string): TokenStore | undefined {
       const file = fs.openSync(fileOf(key), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
       try {
         const { mode, uid } = fs.fstatSync(file);
-        const isPrivate = system.platform === "win32" || (uid === system.uid && (mode & 0o077) === 0);
+        const isPrivate = system.platform === "win32" || (uid === system.getuid?.() && (mode & 0o077) === 0);
         return isPrivate ? fs.readFileSync(file, "utf8") : undefined;
       } finally {
         fs.closeSync(file);

@@ -13,7 +13,7 @@ export interface System {
   env: Readonly<Record<string, string | undefined>>;
   platform: string;
   versions: Readonly<Record<string, string | undefined>>;
-  uid: number | undefined; // the user's, on POSIX
+  getuid: (() => number) | undefined; // on POSIX
   mayKeep: boolean; // a token on disk
   useProxy: (() => unknown) | undefined; // makes fetch use the proxy of the environment, where Node has it
   fetch: Fetch;
