@@ -182,10 +182,10 @@ test("createBearerFetch() rejects with what its source throws", async () => {
   }
   assert.equal(sent.length, 1);
 
-  const read = createRecorder(async () => {
+  const read = createRecorder(() => {
     const response = refused();
     response.body?.getReader(); // by the caller's fetch
-    return response;
+    return Promise.resolve(response);
   });
   const bearerFetch = createBearerFetch({ token: tokens[1] ?? assert.fail(), fetch: read.fetch });
   await assert.rejects(bearerFetch(URL_OF_GROUPS), (error) => error === reason);

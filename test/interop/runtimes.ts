@@ -54,6 +54,7 @@ const node = (name: string, major: number, ...options: string[]): Runtime => ({
   args: (report, files) => [
     ...options,
     "--test",
+    "--test-concurrency=2",
     "--test-reporter=junit",
     `--test-reporter-destination=${report}`,
     "--test-reporter=dot",
