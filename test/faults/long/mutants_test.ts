@@ -22,6 +22,7 @@ interface Mutant {
 
 const DIGEST = "lib/digest/digest_fetch.ts";
 const CALL = "lib/digest/call.ts";
+const REDIRECT = "lib/digest/redirect.ts";
 
 const MUTANTS: Mutant[] = [
   {
@@ -45,7 +46,7 @@ const MUTANTS: Mutant[] = [
   {
     fault: "A POST is retried after a lost connection",
     file: "lib/retry_fetch.ts",
-    edits: [['failure === "lost" && !isGetOrHead(method)', "false"]],
+    edits: [['failure === "lost" && call.isSent && !isGetOrHead(method)', "false"]],
     tests: "broken_network_test.ts",
   },
   {
@@ -56,13 +57,13 @@ const MUTANTS: Mutant[] = [
   },
   {
     fault: "A foreign origin is signed for",
-    file: DIGEST,
-    edits: [["const isCrossOrigin = call.url.origin !== first.url.origin;", "const isCrossOrigin = false;"]],
+    file: REDIRECT,
+    edits: [["if (call.url.origin !== first.url.origin) sendNext = sendUnsigned;", ""]],
     tests: "hostile_challenges_test.ts",
   },
   {
     fault: "A cookie goes to a foreign origin",
-    file: DIGEST,
+    file: REDIRECT,
     edits: [["authorization|cookie|host", "authorization|host"]],
     tests: "hostile_challenges_test.ts",
   },
@@ -74,7 +75,7 @@ const MUTANTS: Mutant[] = [
   },
   {
     fault: "Two hundred redirects are followed",
-    file: DIGEST,
+    file: REDIRECT,
     edits: [["const MAX_REDIRECTS = 20;", "const MAX_REDIRECTS = 200;"]],
     tests: "hostile_challenges_test.ts",
   },
