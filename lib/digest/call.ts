@@ -3,35 +3,30 @@ import { hideExchange } from "./connection.ts";
 /** A function with the shape of the global `fetch`. Never `typeof fetch`: Bun's demands `preconnect`. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
-/** Can be sent once only. */
 type Stream = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
-/** The arguments of a fetch, read: an init, with the runtime's extras such as `dispatcher`. */
+/** The arguments of a fetch as an init, which keeps the runtime's extras such as `dispatcher`. */
 export interface Call extends Omit<RequestInit, "body"> {
-  /** Without fragment, and without a bare `?`, which Node 20 would not send. */
   url: URL;
   method: string;
   headers: Headers;
   body: string | Blob | Uint8Array<ArrayBuffer> | Stream | null;
   signal: AbortSignal | null;
   redirect: NonNullable<RequestInit["redirect"]>;
-  /** Node wants it for a stream. */
+  /** For streams on Node. */
   duplex: "half";
-  /** Whether fetch got it, and not only a question before it. */
+  /** Whether fetch got it, not only a question before it. */
   isSent: boolean;
 }
 
 /** Sends a call: what each layer is to the one around it. */
 export type Send = (call: Call) => Promise<Response>;
 
-// As they are at import: tests may replace them. Jest's jsdom has no setImmediate.
+// As at import, since tests may replace them. Jest's jsdom has no setImmediate.
 const runtimeFetch = globalThis.fetch;
 const nextTurn = globalThis.setImmediate ?? globalThis.setTimeout;
 
-/**
- * The outermost layer: it reads the arguments, a path by `resolve`. Once the signal is aborted, its reason is what a call
- * rejects with.
- */
+/** The outermost layer: it reads the arguments, and rejects with the reason of a signal that is aborted. */
 export function door(send: Send, resolve: (path: unknown) => string = String): Fetch {
   return async function fetch(input, init) {
     init ??= {}; // fetch takes null too
@@ -55,26 +50,27 @@ export function door(send: Send, resolve: (path: unknown) => string = String): F
   };
 }
 
-/** The innermost layer: the caller's fetch or, looked up at each request, the global one. */
+/** The innermost layer. */
 export function wire(fetch: Fetch | undefined): Send {
   const isFetch = fetch === undefined || typeof fetch === "function";
   if (!isFetch) throw new TypeError("Cannot use the option fetch: it is no function");
   return function sendRequest(call) {
     const send = fetch ?? globalThis.fetch;
     call.isSent = true;
-    // The runtime's own takes a copy by itself; any other may keep or change what it gets.
+    // Another than the runtime's may keep or change what it gets.
     return send(call.url.href, send === runtimeFetch ? call : copy(call));
   };
 }
 
-/** The call with changes, and with headers of its own, some left out. */
-export function copy(call: Call, changes?: Partial<Call>, leftOut?: RegExp): Call {
-  const headers = new Headers(call.headers);
-  for (const name of leftOut ? call.headers.keys() : []) if (leftOut?.test(name)) headers.delete(name);
-  return { ...call, headers, ...changes };
+export function copy(call: Call): Call {
+  return { ...call, headers: new Headers(call.headers) };
 }
 
-/** The call, which must have no `Authorization` header of the caller's. */
+export function dropHeaders({ headers }: Call, names: RegExp): void {
+  for (const name of [...headers.keys()]) if (names.test(name)) headers.delete(name);
+}
+
+/** Throws for an `Authorization` header of the caller's. */
 export function unsigned(call: Call): Call {
   if (!call.headers.has("authorization")) return call;
   throw new TypeError("Cannot send your own Authorization header. Remove it, or use plain fetch");
@@ -98,7 +94,7 @@ function isRequest(input: unknown): input is Request {
   return typeof input === "object" && input !== null && "url" in input;
 }
 
-/** A URL without what is not sent. */
+/** A URL without fragment, and without a bare `?`, which Node 20 would not send. */
 export function parseUrl(input: string, base?: URL): URL {
   let url: URL | undefined;
   try {
@@ -110,14 +106,14 @@ export function parseUrl(input: string, base?: URL): URL {
   if (!url || !isHttp || url.username || url.password) {
     throw new TypeError("Cannot fetch: give an absolute HTTP URL without user name and password");
   }
-  // Setting a part costs as much as parsing.
+  // Setting a part costs as much as parsing, so only where it must be.
   if (url.href.includes("#")) url.hash = "";
   const hasBareQuestionMark = url.href.endsWith("?") && !url.search;
   if (hasBareQuestionMark) url.search = "";
   return url;
 }
 
-/** Bun alone sends `patch` as PATCH: a Request tells. */
+/** A Request tells: Bun alone sends `patch` as PATCH. */
 function sentMethod(method: string): string {
   const isStandard = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/.test(method);
   return isStandard ? method : new Request("http://localhost", { method }).method;
@@ -142,7 +138,7 @@ async function readBody(body: NonNullable<RequestInit["body"]> | Request, call: 
     throw new TypeError("Cannot send an object as body: use JSON.stringify");
   }
   if (isRequest(body)) return await replayable(unlessAborted(body.arrayBuffer(), signal));
-  const serialised = new Response(body); // only once: FormData gets another boundary each time
+  const serialised = new Response(body); // once, since FormData gets another boundary each time
   const type = serialised.headers.get("content-type"); // first, or Bun forgets it
   if (type && !headers.has("content-type")) headers.set("content-type", type);
   return await replayable(serialised.arrayBuffer());
@@ -156,7 +152,7 @@ async function replayable(body: Promise<ArrayBuffer>): Promise<Call["body"]> {
   return blob instanceof Blob ? new Blob([bytes]) : blob; // jsdom replaces Blob, and fetch does not know its own
 }
 
-/** Whether a body can be sent once only. */
+/** Can be sent once only. */
 export function isStream(body: unknown): body is Stream {
   return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 }
@@ -166,12 +162,11 @@ export function cancel(body: unknown): void {
   if (isStream(body) && "cancel" in body && !body.locked) body.cancel().catch(() => {});
 }
 
-/** Whether a method has no body and can be repeated. */
 export function isGetOrHead(method: string): boolean {
   return method === "GET" || method === "HEAD";
 }
 
-/** Reads what nobody will see: Node reuses the connection one turn later, and closes it if the body is cancelled. */
+/** Reads a body to its end: Node reuses the connection one turn later, and closes it if the body is cancelled. */
 export async function discard({ body }: Response, { signal }: Call): Promise<void> {
   await unlessAborted(drain(body).then(() => new Promise<void>((resolve) => void nextTurn(resolve))), signal);
 }
@@ -189,7 +184,7 @@ async function drain(body: Response["body"]): Promise<void> {
   reader.cancel().catch(() => {});
 }
 
-/** What a promise gives, or the signal's reason if that comes first. */
+/** What a promise gives, unless the signal is aborted first. */
 export async function unlessAborted<T>(promise: T | Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
   if (!signal) return await promise;
   return await new Promise((resolve, reject) => {
@@ -200,7 +195,7 @@ export async function unlessAborted<T>(promise: T | Promise<T>, signal: AbortSig
   });
 }
 
-/** Polyfills lack the method of that name, and the reason. */
+/** Polyfills have neither such a method nor a reason. */
 export function throwIfAborted(signal: AbortSignal | null | undefined): void {
   if (signal?.aborted) throw reasonOf(signal);
 }

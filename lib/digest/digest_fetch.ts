@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { assertCredential, createSigner, type Signer } from "./authorization.ts";
-import { type Call, cancel, copy, discard, door, type Fetch, isGetOrHead, isStream, type Send } from "./call.ts";
-import { unsigned, wire } from "./call.ts";
+import { type Call, cancel, copy, discard, door, dropHeaders, type Fetch, isGetOrHead } from "./call.ts";
+import { isStream, type Send, unsigned, wire } from "./call.ts";
 import { type DigestChallenge, findDigestChallenge, parseChallenges } from "./challenge.ts";
 import { connectionFailure } from "./connection.ts";
 import { followRedirects } from "./redirect.ts";
@@ -99,11 +99,8 @@ export function digest(username: string, password: string, send: Send): Send {
 
     const needsChallenge = isStream(body) || (!kept && sizeOf(body) > LARGE_BODY);
     if (needsChallenge) {
-      const question = copy(
-        call,
-        { method: "GET", body: null, redirect: "manual" },
-        /^(authorization$|content-|if-|range$)/,
-      );
+      const question: Call = { ...copy(call), method: "GET", body: null, redirect: "manual" };
+      dropHeaders(question, /^(authorization$|content-|if-|range$)/);
       const answer = await send(question);
       const challenge = challengeOf(answer);
       if (answer.status === 401 && !challenge) {

@@ -1,14 +1,11 @@
-import { type Call, copy, discard, isGetOrHead, isStream, parseUrl, type Send } from "./call.ts";
+import { type Call, discard, dropHeaders, isGetOrHead, isStream, parseUrl, type Send } from "./call.ts";
 import { connectionFailure } from "./connection.ts";
 import { bytesOf } from "./hash.ts";
 
 const REDIRECTS = [301, 302, 303, 307, 308];
 const MAX_REDIRECTS = 20;
 
-/**
- * As a layer: it follows redirects, so that each request is signed and retried by itself. Once another origin is reached,
- * `sendUnsigned` sends, even if a redirect leads back.
- */
+/** Sends each request of a chain by itself; `sendUnsigned` from another origin on, even if that leads back. */
 export function followRedirects(send: Send, sendUnsigned: Send): Send {
   return async function sendFollowing(first) {
     if (first.redirect !== "follow") return await send(first);
@@ -37,13 +34,15 @@ function redirected(call: Call, status: number, url: URL): Call {
   if (status !== 303 && isStream(body)) {
     throw new TypeError(`Cannot follow the ${status} with a used stream. Send it to ${url.origin}${url.pathname}`);
   }
-  const becomesGet = status === 303 ? !isGetOrHead(method) : status < 303 && method === "POST";
-  const next = becomesGet ? copy(call, { url, method: "GET", body: null }, /^content-/) : copy(call, { url });
   const isCrossOrigin = url.origin !== call.url.origin;
-  return isCrossOrigin ? copy(next, {}, /^(authorization|cookie|host|proxy-authorization)$/) : next;
+  if (isCrossOrigin) dropHeaders(call, /^(authorization|cookie|host|proxy-authorization)$/);
+  const becomesGet = status === 303 ? !isGetOrHead(method) : status < 303 && method === "POST";
+  if (!becomesGet) return { ...call, url };
+  dropHeaders(call, /^content-/);
+  return { ...call, url, method: "GET", body: null };
 }
 
-/** A connection never made is no reason to send again what led there: it was answered, and may be executed. */
+/** What led to a connection never made was answered, and must not be sent again as if it were not. */
 function afterRedirect({ method, url }: Call, error: unknown): unknown {
   if (isGetOrHead(method) || connectionFailure(error) !== "never made") return error;
   const target = `${method} ${url.origin}${url.pathname}`;
