@@ -1,15 +1,15 @@
 import type { DigestChallenge } from "./challenge.ts";
 import { bytesOf, hexDigest, utf8ByteString } from "./hash.ts";
 
-/** What is signed, and with what. */
+/** A request to sign. */
 export interface DigestRequest {
   username: string;
   password: string;
-  /** As it is sent. */
+  /** As sent. */
   method: string;
-  /** Path and query, as on the wire. */
+  /** Path and query, as sent. */
   uri: string;
-  /** How many requests this nonce has signed, from 1. */
+  /** Of requests signed with this nonce, from 1. */
   count: number;
   /** Random. */
   cnonce: string;
@@ -17,15 +17,15 @@ export interface DigestRequest {
   body?: string | Uint8Array | undefined;
 }
 
-/** Signs requests with one cnonce. */
+/** Gives an `Authorization` value. */
 export type Signer = (request: Omit<DigestRequest, "username" | "password" | "cnonce">) => string;
 
 /**
  * The `Authorization` value that answers a Digest challenge (RFC 7616 section 3.4; RFC 2069 if it offers no qop).
  *
- * Realm, nonce and opaque are byte strings, as fetch delivers them; user name, password and body are text.
+ * Realm, nonce and opaque are byte strings, as fetch delivers them; the rest is text.
  *
- * @throws {TypeError} if user name or password holds CR, LF or NUL, or the platform does not offer the hash
+ * @throws {TypeError} if user name or password holds CR, LF or NUL, or the platform lacks the hash, as MD5 in FIPS mode
  */
 export function digestAuthorization(challenge: DigestChallenge, request: DigestRequest): string {
   assertCredential("username", request.username);
@@ -33,7 +33,7 @@ export function digestAuthorization(challenge: DigestChallenge, request: DigestR
   return createSigner(challenge, request)(request);
 }
 
-/** Throws a `TypeError` for what would end the header field, or be cut off by servers written in C. */
+/** Throws for what would end the header field, or be cut off by servers written in C. */
 export function assertCredential(name: string, value: unknown): asserts value is string {
   if (typeof value !== "string") throw new TypeError(`Cannot authenticate: ${name} is missing, or is no string`);
   if (/[\r\n\0]/.test(value)) throw new TypeError(`Cannot authenticate: ${name} holds a line break or NUL`);
@@ -53,7 +53,7 @@ export function createSigner(
 
   // A1 holds the plain name (RFC 7616 section 3.4.4).
   const name = userhash ? hexDigest(hash, bytesOf(`${username}:${realm}`)) : username;
-  // Some devices read the parameters by the order of RFC 7616's example.
+  // In the order of RFC 7616's example, by which some devices read.
   const start = `Digest username=${quoted(name)}, realm=${quoted(realm)}, nonce=${quoted(nonce)}, uri=`;
   const beforeCount = algorithm === undefined ? "" : `, algorithm=${algorithm}`;
   let afterCount = "";

@@ -128,8 +128,11 @@ function parseHeaders(init: RequestInit["headers"]): Headers {
   }
 }
 
-async function readBody(body: NonNullable<RequestInit["body"]> | Request, call: Call): Promise<Call["body"]> {
-  const { headers, signal } = call;
+/** As a Blob where it is read, since Node 20 follows no 307 with bytes. */
+async function readBody(
+  body: NonNullable<RequestInit["body"]> | Request,
+  { headers, signal }: Call,
+): Promise<Call["body"]> {
   if (isStream(body) && Object(body).locked) throw new TypeError("Cannot send the stream: it is locked or used");
   if (typeof body === "string" || body instanceof Blob || isStream(body)) return body;
   const prototype: unknown = Object.getPrototypeOf(body);
@@ -137,19 +140,13 @@ async function readBody(body: NonNullable<RequestInit["body"]> | Request, call: 
   if (isPlainObject || Array.isArray(body)) {
     throw new TypeError("Cannot send an object as body: use JSON.stringify");
   }
-  if (isRequest(body)) return await replayable(unlessAborted(body.arrayBuffer(), signal));
-  const serialised = new Response(body); // once, since FormData gets another boundary each time
-  const type = serialised.headers.get("content-type"); // first, or Bun forgets it
+  const serialised = isRequest(body) ? body : new Response(body); // once, since FormData gets another boundary each time
+  const type = isRequest(body) ? null : serialised.headers.get("content-type"); // first, or Bun forgets it
   if (type && !headers.has("content-type")) headers.set("content-type", type);
-  return await replayable(serialised.arrayBuffer());
-}
-
-/** As a Blob, since Node 20 follows no 307 with bytes. */
-async function replayable(body: Promise<ArrayBuffer>): Promise<Call["body"]> {
-  const bytes = new Uint8Array(await body);
+  const bytes = new Uint8Array(await unlessAborted(serialised.arrayBuffer(), signal));
   if (bytes.length === 0) return bytes; // Deno chunks an empty Blob
   const blob = await new Response(bytes).blob(); // Bun gives it a type, which would be sent
-  return blob instanceof Blob ? new Blob([bytes]) : blob; // jsdom replaces Blob, and fetch does not know its own
+  return blob instanceof Blob ? new Blob([bytes]) : blob; // jsdom's own, which fetch does not know
 }
 
 /** Can be sent once only. */
@@ -157,7 +154,7 @@ export function isStream(body: unknown): body is Stream {
   return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 }
 
-/** Cancels a stream that will not be sent, as fetch does. */
+/** As fetch does with a stream that will not be sent. */
 export function cancel(body: unknown): void {
   if (isStream(body) && "cancel" in body && !body.locked) body.cancel().catch(() => {});
 }
@@ -174,7 +171,7 @@ export async function discard({ body }: Response, { signal }: Call): Promise<voi
 async function drain(body: Response["body"]): Promise<void> {
   const MAX_LENGTH = 64 * 1024; // bytes
   const PATIENCE = 1000; // ms; a body may never end
-  if (!body?.getReader || body.locked) return; // node-fetch has bodies of its own; a caller's fetch may have read it
+  if (!body?.getReader || body.locked) return; // it is node-fetch's, or a caller's fetch has read it
   const reader = body.getReader();
   const read = async () => {
     // The first `for await` over a stream costs Node 5 ms.

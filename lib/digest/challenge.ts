@@ -1,9 +1,9 @@
 import type { HashName } from "./hash.ts";
 
-/** A challenge (RFC 9110 section 11.6.1): scheme and names in lower case, values unquoted. */
+/** A challenge (RFC 9110 section 11.6.1), with scheme and names in lower case. */
 export interface Challenge {
   scheme: string;
-  /** Of a repeated one the first. */
+  /** The first of a repeated one. */
   params: Readonly<Record<string, string>>;
   token68?: string;
 }
@@ -24,7 +24,7 @@ export interface DigestChallenge {
   userhash: boolean;
 }
 
-const MAX_LENGTH = 1024 * 1024; // characters, more than a header can have
+const MAX_LENGTH = 1024 * 1024; // characters, more than a header has
 
 // The rules of RFC 9110 sections 5.6 and 11, and what servers send beyond them.
 const SEPARATORS = /[ \t,]*/y;
@@ -39,7 +39,7 @@ const COMMA_FOLLOWS = /[ \t]*(?:,|$)/y;
 const UP_TO_COMMA = /(?:[^",]+|"[^"\\]*(?:\\[^][^"\\]*)*"?)*/y;
 
 /**
- * The challenges of a `WWW-Authenticate` value in the order sent. It never throws, and takes linear time.
+ * The challenges of a `WWW-Authenticate` value. It never throws, and takes linear time.
  *
  * Beyond RFC 9110 it reads what servers send: unquoted values, even with blanks, blanks around `=`, missing commas, an
  * unclosed quote. Parameters after anything else belong to no challenge.
@@ -50,13 +50,12 @@ export function parseChallenges(header: string): Challenge[] {
   let params: Record<string, string> | undefined;
   let position = 0;
 
-  /** Whether a rule matches here. */
   function matches(rule: RegExp): boolean {
     rule.lastIndex = position;
     return rule.test(text);
   }
 
-  /** Consumes what a rule matches here, and returns it, or its group. */
+  /** Consumes what a rule matches, and returns it, or its group. */
   function take(rule: RegExp): string {
     rule.lastIndex = position;
     const match = rule.exec(text);
@@ -93,7 +92,7 @@ export function parseChallenges(header: string): Challenge[] {
   }
 }
 
-/** The Digest challenge to answer: of those with the strongest hash the first, if any can be answered. */
+/** The Digest challenge to answer: the first with the strongest hash, of those that can be answered. */
 export function findDigestChallenge(challenges: readonly Challenge[]): DigestChallenge | undefined {
   const found = challenges.map(readDigest);
   const withHash = (name: HashName) => found.find((challenge) => challenge?.hash === name);

@@ -10,21 +10,18 @@ import { followRedirects } from "./redirect.ts";
 export interface DigestFetchOptions {
   username: string;
   password: string;
-  /**
-   * Sends the requests.
-   * @default {globalThis.fetch, looked up at each request}
-   */
+  /** @default {globalThis.fetch, looked up at each request} */
   fetch?: Fetch | undefined;
 }
 
 interface Session {
   challenge: DigestChallenge;
   signer: Signer;
-  /** Of all with the same nonce and opaque. */
+  /** Shared by all with the same nonce and opaque. */
   used: { count: number };
 }
 
-/** What is remembered of an origin. */
+/** Of an origin. */
 interface State {
   /** Signs the next call. */
   kept?: Session | undefined;
@@ -33,7 +30,7 @@ interface State {
 }
 
 const LARGE_BODY = 16 * 1024; // bytes
-const MAX_REQUESTS = 6; // for one URL: the first, one with a fresh nonce, four more if that was stale
+const MAX_REQUESTS = 6; // for one URL: unsigned, with a fresh nonce, four more if that was stale
 const MAX_ORIGINS = 1000;
 const MAX_NONCES = 64;
 
@@ -47,7 +44,7 @@ const MAX_NONCES = 64;
  *
  * @param options
  * @throws {TypeError} if a credential is missing or holds CR, LF or NUL. Calls reject with one for an `Authorization`
- * header, a GET with a body, and a stream if the server takes only `auth-int` or redirects it; else as with fetch
+ * header, a GET with a body, and a stream if the server takes only `auth-int` or redirects it
  *
  * @example
  * ```ts no-eval
@@ -55,7 +52,7 @@ const MAX_NONCES = 64;
  *
  * const fetch = createDigestFetch({ username: "ada", password: "lovelace" });
  * const response = await fetch("http://192.0.2.1/axis-cgi/param.cgi?action=list");
- * console.log(response.status, await response.text());
+ * console.log(await response.text());
  * ```
  */
 export function createDigestFetch(options: DigestFetchOptions): Fetch {
@@ -67,7 +64,7 @@ export function createDigestFetch(options: DigestFetchOptions): Fetch {
   return door((call) => send(unsigned(call)));
 }
 
-/** As a layer: it follows no redirects. */
+/** As a layer, which follows no redirects. */
 export function digest(username: string, password: string, send: Send): Send {
   const origins = new Map<string, State>();
 
@@ -80,13 +77,13 @@ export function digest(username: string, password: string, send: Send): Send {
 
   /** Decides what signs the next call. */
   function conclude(response: Response, session: Session, isFresh: boolean, state: State): void {
-    // With no challenge at all it is a role that is missing.
+    // Without a challenge it is a role that is missing.
     const isAccepted = response.status !== 401 || !response.headers.has("www-authenticate");
     const nonce = nextNonce(response);
     const challenge = challengeOf(response);
     if (isAccepted && nonce) state.kept = open({ ...session.challenge, nonce }, state);
-    else if (isFresh) state.kept = isAccepted ? session : undefined; // lockouts count signed requests: the next call asks
-    else if (challenge) state.kept = open(challenge, state); // for the next stream
+    else if (isFresh) state.kept = isAccepted ? session : undefined; // since lockouts count signed requests
+    else if (challenge) state.kept = open(challenge, state);
   }
 
   // The flow of RFC 7616 section 3.2.
@@ -115,7 +112,7 @@ export function digest(username: string, password: string, send: Send): Send {
     for (let wasLost = false;;) {
       sign(call, session, session?.challenge.qop === "auth-int" ? await read(body) : undefined);
       sent++;
-      const isFresh = session !== kept; // and not accepted yet
+      const isFresh = session !== kept;
       let response: Response;
       try {
         response = await send(call);
@@ -140,7 +137,7 @@ export function digest(username: string, password: string, send: Send): Send {
   };
 }
 
-/** Also removes what an earlier try has set. */
+/** Or removes what an earlier try has set. */
 function sign({ url, method, headers }: Call, session: Session | undefined, body: Uint8Array | undefined): void {
   if (!session) return headers.delete("authorization");
   const { signer, used } = session;
@@ -169,7 +166,7 @@ function nextNonce({ headers }: Response): string | undefined {
   return info ? parseChallenges(`Digest ${info}`)[0]?.params.nextnonce : undefined;
 }
 
-/** The value of a key, made if it is missing; only those asked for last are remembered. */
+/** The value of a key, made if it is missing; the least recently used is forgotten. */
 function recall<Value>(memory: Map<string, Value>, key: string, max: number, make: () => Value): Value {
   const value = memory.get(key) ?? make();
   if (memory.size > 1) memory.delete(key); // to the end

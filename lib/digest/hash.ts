@@ -1,15 +1,11 @@
 import { hash } from "node:crypto";
 
-/** The hashes of RFC 7616 section 6.1, by their names there. */
+/** A hash of RFC 7616 section 6.1. */
 export type HashName = "MD5" | "SHA-256" | "SHA-512-256";
 
 const CRYPTO_NAMES = { "MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512-256" };
 
-/**
- * The digest of bytes, or of a text's UTF-8 bytes, as lower-case hex.
- *
- * @throws {TypeError} if the platform does not offer the hash, as with MD5 in FIPS mode
- */
+/** The digest of bytes, or of a text as UTF-8, in hex. */
 export function hexDigest(name: HashName, data: string | Uint8Array): string {
   try {
     return hash(CRYPTO_NAMES[name], data);
@@ -18,7 +14,7 @@ export function hexDigest(name: HashName, data: string | Uint8Array): string {
   }
 }
 
-/** The bytes of a byte string: one character, U+0000 to U+00FF, a byte. */
+/** The bytes of a byte string, whose characters, U+0000 to U+00FF, are a byte each. */
 export function bytesOf(byteString: string): Uint8Array {
   return Uint8Array.from(byteString, (character) => character.charCodeAt(0));
 }
