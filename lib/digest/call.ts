@@ -32,7 +32,17 @@ export function door(send: Send, resolve: (path: unknown) => string = String): F
     init ??= {}; // fetch takes null too
     const request = isRequest(input) ? input : undefined;
     const url = request?.url ?? Object(input).href ?? resolve(input); // a URL of any realm has href
-    const call = readHead(url, init, request);
+    const call: Call = {
+      ...init,
+      url: parseUrl(url),
+      method: sentMethod(init.method ?? request?.method ?? "GET"),
+      headers: parseHeaders(init.headers ?? request?.headers),
+      body: null,
+      signal: (init.signal === undefined ? request?.signal : init.signal) ?? null,
+      redirect: init.redirect ?? request?.redirect ?? "follow",
+      duplex: "half",
+      isSent: false,
+    };
     const body = init.body ?? (request?.body ? request : null);
     if (body !== null && isGetOrHead(call.method)) { // Bun would send it
       throw new TypeError(`Cannot send a body with ${call.method}: use POST or the query`);
@@ -74,20 +84,6 @@ export function dropHeaders({ headers }: Call, names: RegExp): void {
 export function unsigned(call: Call): Call {
   if (!call.headers.has("authorization")) return call;
   throw new TypeError("Cannot send your own Authorization header. Remove it, or use plain fetch");
-}
-
-function readHead(url: string, init: RequestInit, request: Request | undefined): Call {
-  return {
-    ...init,
-    url: parseUrl(url),
-    method: sentMethod(init.method ?? request?.method ?? "GET"),
-    headers: parseHeaders(init.headers ?? request?.headers),
-    body: null,
-    signal: (init.signal === undefined ? request?.signal : init.signal) ?? null,
-    redirect: init.redirect ?? request?.redirect ?? "follow",
-    duplex: "half",
-    isSent: false,
-  };
 }
 
 function isRequest(input: unknown): input is Request {

@@ -17,12 +17,10 @@ export interface DigestFetchOptions {
 interface Session {
   challenge: DigestChallenge;
   signer: Signer;
-  /** Shared by all with the same nonce and opaque. */
   used: { count: number };
 }
 
-/** Of an origin. */
-interface State {
+interface Origin {
   /** Signs the next call. */
   kept?: Session | undefined;
   /** By nonce and opaque. */
@@ -66,9 +64,9 @@ export function createDigestFetch(options: DigestFetchOptions): Fetch {
 
 /** As a layer, which follows no redirects. */
 export function digest(username: string, password: string, send: Send): Send {
-  const origins = new Map<string, State>();
+  const origins = new Map<string, Origin>();
 
-  function open(challenge: DigestChallenge, { used }: State): Session {
+  function open(challenge: DigestChallenge, { used }: Origin): Session {
     const pair = JSON.stringify([challenge.nonce, challenge.opaque]);
     const cnonce = randomBytes(8).toString("hex"); // embedded servers hold 16 characters
     const signer = createSigner(challenge, { username, password, cnonce });
@@ -76,21 +74,21 @@ export function digest(username: string, password: string, send: Send): Send {
   }
 
   /** Decides what signs the next call. */
-  function conclude(response: Response, session: Session, isFresh: boolean, state: State): void {
+  function conclude(response: Response, session: Session, isFresh: boolean, origin: Origin): void {
     // Without a challenge it is a role that is missing.
     const isAccepted = response.status !== 401 || !response.headers.has("www-authenticate");
     const nonce = nextNonce(response);
     const challenge = challengeOf(response);
-    if (isAccepted && nonce) state.kept = open({ ...session.challenge, nonce }, state);
-    else if (isFresh) state.kept = isAccepted ? session : undefined; // since lockouts count signed requests
-    else if (challenge) state.kept = open(challenge, state);
+    if (isAccepted && nonce) origin.kept = open({ ...session.challenge, nonce }, origin);
+    else if (isFresh) origin.kept = isAccepted ? session : undefined; // since lockouts count signed requests
+    else if (challenge) origin.kept = open(challenge, origin);
   }
 
   // The flow of RFC 7616 section 3.2.
   return async function sendDigest(call) {
     const { url, method, body } = call;
-    const state: State = recall(origins, url.origin, MAX_ORIGINS, () => ({ used: new Map() }));
-    const { kept } = state;
+    const origin: Origin = recall(origins, url.origin, MAX_ORIGINS, () => ({ used: new Map() }));
+    const { kept } = origin;
     let session = kept;
     let sent = 0;
 
@@ -104,7 +102,7 @@ export function digest(username: string, password: string, send: Send): Send {
         cancel(body);
         return answer;
       }
-      if (challenge) session = open(challenge, state);
+      if (challenge) session = open(challenge, origin);
       await discard(answer, call);
       sent++;
     }
@@ -118,7 +116,7 @@ export function digest(username: string, password: string, send: Send): Send {
         response = await send(call);
       } catch (error) {
         const isLost = session && connectionFailure(error) === "lost";
-        if (isLost && isFresh) state.kept = session; // the nonce is not at fault
+        if (isLost && isFresh) origin.kept = session; // the nonce is not at fault
         const mayRepeat = isGetOrHead(method) && !wasLost && sent < MAX_REQUESTS && !call.signal?.aborted;
         if (!isLost || !mayRepeat) throw error;
         wasLost = true;
@@ -128,10 +126,10 @@ export function digest(username: string, password: string, send: Send): Send {
       const isNonceAtFault = !isFresh || challenge?.stale; // a kept one may have ended
       const mayAnswer = isNonceAtFault && !isStream(body) && sent < MAX_REQUESTS;
       if (!challenge || !mayAnswer) {
-        if (session) conclude(response, session, isFresh, state);
+        if (session) conclude(response, session, isFresh, origin);
         return response;
       }
-      session = open(challenge, state);
+      session = open(challenge, origin);
       await discard(response, call);
     }
   };
