@@ -1,5 +1,4 @@
-import { discard, door, type Fetch, isStream, type Send } from "./digest/call.ts";
-import { unlessAborted, unsigned, wire } from "./digest/call.ts";
+import { discard, door, type Fetch, isStream, type Send, unlessAborted, unsigned, wire } from "./digest/call.ts";
 import { followRedirects } from "./digest/redirect.ts";
 import { isToken } from "./json.ts";
 import type { TokenSource } from "./token_source.ts";

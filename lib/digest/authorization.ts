@@ -1,7 +1,7 @@
 import type { DigestChallenge } from "./challenge.ts";
 import { bytesOf, hexDigest, utf8ByteString } from "./hash.ts";
 
-/** A request to sign. */
+/** What is signed, and with what. */
 export interface DigestRequest {
   username: string;
   password: string;
@@ -9,7 +9,7 @@ export interface DigestRequest {
   method: string;
   /** Path and query, as sent. */
   uri: string;
-  /** Of requests signed with this nonce, from 1. */
+  /** Of requests with this nonce, from 1. */
   count: number;
   /** Random. */
   cnonce: string;
@@ -17,15 +17,14 @@ export interface DigestRequest {
   body?: string | Uint8Array | undefined;
 }
 
-/** Gives an `Authorization` value. */
 export type Signer = (request: Omit<DigestRequest, "username" | "password" | "cnonce">) => string;
 
 /**
- * The `Authorization` value that answers a Digest challenge (RFC 7616 section 3.4; RFC 2069 if it offers no qop).
+ * The `Authorization` value that answers a Digest challenge (RFC 7616 section 3.4; RFC 2069 without qop).
  *
  * Realm, nonce and opaque are byte strings, as fetch delivers them; the rest is text.
  *
- * @throws {TypeError} if user name or password holds CR, LF or NUL, or the platform lacks the hash, as MD5 in FIPS mode
+ * @throws {TypeError} if user name or password holds CR, LF or NUL, or the platform lacks the hash
  */
 export function digestAuthorization(challenge: DigestChallenge, request: DigestRequest): string {
   assertCredential("username", request.username);

@@ -1,11 +1,11 @@
 import { hideExchange } from "./connection.ts";
 
-/** A function with the shape of the global `fetch`. Never `typeof fetch`: Bun's demands `preconnect`. */
+/** A function with the shape of the global `fetch`, without Bun's `preconnect`. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 type Stream = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
-/** The arguments of a fetch as an init, which keeps the runtime's extras such as `dispatcher`. */
+/** The arguments of a fetch as an init, with the runtime's extras such as `dispatcher`. */
 export interface Call extends Omit<RequestInit, "body"> {
   url: URL;
   method: string;
@@ -13,7 +13,6 @@ export interface Call extends Omit<RequestInit, "body"> {
   body: string | Blob | Uint8Array<ArrayBuffer> | Stream | null;
   signal: AbortSignal | null;
   redirect: NonNullable<RequestInit["redirect"]>;
-  /** For streams on Node. */
   duplex: "half";
   /** Whether fetch got it, not only a question before it. */
   isSent: boolean;
@@ -26,7 +25,7 @@ export type Send = (call: Call) => Promise<Response>;
 const runtimeFetch = globalThis.fetch;
 const nextTurn = globalThis.setImmediate ?? globalThis.setTimeout;
 
-/** The outermost layer: it reads the arguments, and rejects with the reason of a signal that is aborted. */
+/** The outermost layer: it reads the arguments, and throws the reason of an aborted signal. */
 export function door(send: Send, resolve: (path: unknown) => string = String): Fetch {
   return async function fetch(input, init) {
     init ??= {}; // fetch takes null too
@@ -102,7 +101,7 @@ export function parseUrl(input: string, base?: URL): URL {
   if (!url || !isHttp || url.username || url.password) {
     throw new TypeError("Cannot fetch: give an absolute HTTP URL without user name and password");
   }
-  // Setting a part costs as much as parsing, so only where it must be.
+  // Setting a part costs as much as parsing.
   if (url.href.includes("#")) url.hash = "";
   const hasBareQuestionMark = url.href.endsWith("?") && !url.search;
   if (hasBareQuestionMark) url.search = "";
@@ -145,7 +144,7 @@ async function readBody(
   return blob instanceof Blob ? new Blob([bytes]) : blob; // jsdom's own, which fetch does not know
 }
 
-/** Can be sent once only. */
+/** Can be sent once. */
 export function isStream(body: unknown): body is Stream {
   return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 }
@@ -159,7 +158,7 @@ export function isGetOrHead(method: string): boolean {
   return method === "GET" || method === "HEAD";
 }
 
-/** Reads a body to its end: Node reuses the connection one turn later, and closes it if the body is cancelled. */
+/** Reads to the end: Node reuses the connection one turn later, but closes it if the body is cancelled. */
 export async function discard({ body }: Response, { signal }: Call): Promise<void> {
   await unlessAborted(drain(body).then(() => new Promise<void>((resolve) => void nextTurn(resolve))), signal);
 }
@@ -177,8 +176,8 @@ async function drain(body: Response["body"]): Promise<void> {
   reader.cancel().catch(() => {});
 }
 
-/** What a promise gives, unless the signal is aborted first. */
-export async function unlessAborted<T>(promise: T | Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
+/** What a promise gives, if the signal is not aborted first. */
+export async function unlessAborted<T>(promise: T | Promise<T>, signal?: AbortSignal | null): Promise<T> {
   if (!signal) return await promise;
   return await new Promise((resolve, reject) => {
     const abort = () => reject(reasonOf(signal));
@@ -189,7 +188,7 @@ export async function unlessAborted<T>(promise: T | Promise<T>, signal: AbortSig
 }
 
 /** Polyfills have neither such a method nor a reason. */
-export function throwIfAborted(signal: AbortSignal | null | undefined): void {
+export function throwIfAborted(signal?: AbortSignal | null): void {
   if (signal?.aborted) throw reasonOf(signal);
 }
 

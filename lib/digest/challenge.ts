@@ -13,12 +13,12 @@ export interface DigestChallenge {
   realm: string;
   nonce: string;
   opaque?: string;
-  /** As sent; absent means MD5. */
+  /** As sent. */
   algorithm?: string;
   hash: HashName;
   /** `-sess`. */
   session: boolean;
-  /** Absent if none was offered. */
+  /** Absent in RFC 2069. */
   qop?: "auth" | "auth-int";
   stale: boolean;
   userhash: boolean;
@@ -26,7 +26,7 @@ export interface DigestChallenge {
 
 const MAX_LENGTH = 1024 * 1024; // characters, more than a header has
 
-// The rules of RFC 9110 sections 5.6 and 11, and what servers send beyond them.
+// RFC 9110 sections 5.6 and 11, and what servers send beyond.
 const SEPARATORS = /[ \t,]*/y;
 const TOKEN = /[\w!#$%&'*+.^`|~-]+/y;
 const EQUALS = /[ \t]*=[ \t]*/y;
@@ -41,8 +41,8 @@ const UP_TO_COMMA = /(?:[^",]+|"[^"\\]*(?:\\[^][^"\\]*)*"?)*/y;
 /**
  * The challenges of a `WWW-Authenticate` value. It never throws, and takes linear time.
  *
- * Beyond RFC 9110 it reads what servers send: unquoted values, even with blanks, blanks around `=`, missing commas, an
- * unclosed quote. Parameters after anything else belong to no challenge.
+ * Beyond RFC 9110 it reads unquoted values, even with blanks, blanks around `=`, missing commas and an unclosed quote.
+ * Parameters after anything else belong to no challenge.
  */
 export function parseChallenges(header: string): Challenge[] {
   const text = header.slice(0, MAX_LENGTH);
@@ -55,7 +55,7 @@ export function parseChallenges(header: string): Challenge[] {
     return rule.test(text);
   }
 
-  /** Consumes what a rule matches, and returns it, or its group. */
+  /** Consumes what a rule matches, and returns that or its group. */
   function take(rule: RegExp): string {
     rule.lastIndex = position;
     const match = rule.exec(text);

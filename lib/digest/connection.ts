@@ -22,7 +22,7 @@ export function tellingError(error: unknown): Record<string, unknown> {
   return Object(told.errors?.[0] ?? told); // Node tries each address of a host
 }
 
-/** Takes from undici's `HTTPParserError` what the peer sent: it may echo our Authorization header. */
+/** Takes from undici's error what the peer sent, which may echo our Authorization header. */
 export function hideExchange(error: unknown, maxDepth = 9): void {
   const { name, cause } = Object(error);
   if (name === "HTTPParserError") Reflect.deleteProperty(Object(error), "data");

@@ -1,7 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { assertCredential, createSigner, type Signer } from "./authorization.ts";
-import { type Call, cancel, copy, discard, door, dropHeaders, type Fetch, isGetOrHead } from "./call.ts";
-import { isStream, type Send, unsigned, wire } from "./call.ts";
+import {
+  type Call,
+  cancel,
+  copy,
+  discard,
+  door,
+  dropHeaders,
+  type Fetch,
+  isGetOrHead,
+  isStream,
+  type Send,
+  unsigned,
+  wire,
+} from "./call.ts";
 import { type DigestChallenge, findDigestChallenge, parseChallenges } from "./challenge.ts";
 import { connectionFailure } from "./connection.ts";
 import { followRedirects } from "./redirect.ts";
@@ -35,14 +47,13 @@ const MAX_NONCES = 64;
 /**
  * A fetch that answers the Digest challenges (RFC 7616, 2617, 2069) of the origin of the URL it is given.
  *
- * The first call takes two round trips, every later one only one. A 401 that cannot be answered is returned. Redirects
- * to another origin go unsigned. A stream, and a body over 16 KiB, waits until a bodyless GET has brought a challenge. A GET
- * or HEAD whose connection is lost is sent once more. Of a Request only URL, method, headers, body, signal and redirect
- * count.
+ * The first call takes two round trips, a later one only one. A 401 that cannot be answered is returned. Redirects to
+ * another origin go unsigned. A stream or a body over 16 KiB waits until a bodyless GET has brought a challenge. A GET or
+ * HEAD whose connection is lost is sent once more. Of a Request URL, method, headers, body, signal and redirect count.
  *
  * @param options
  * @throws {TypeError} if a credential is missing or holds CR, LF or NUL. Calls reject with one for an `Authorization`
- * header, a GET with a body, and a stream if the server takes only `auth-int` or redirects it
+ * header, a GET with a body, and a stream to be redirected or signed with `auth-int`
  *
  * @example
  * ```ts no-eval
@@ -50,7 +61,6 @@ const MAX_NONCES = 64;
  *
  * const fetch = createDigestFetch({ username: "ada", password: "lovelace" });
  * const response = await fetch("http://192.0.2.1/axis-cgi/param.cgi?action=list");
- * console.log(await response.text());
  * ```
  */
 export function createDigestFetch(options: DigestFetchOptions): Fetch {
@@ -62,7 +72,7 @@ export function createDigestFetch(options: DigestFetchOptions): Fetch {
   return door((call) => send(unsigned(call)));
 }
 
-/** As a layer, which follows no redirects. */
+/** As a layer. */
 export function digest(username: string, password: string, send: Send): Send {
   const origins = new Map<string, Origin>();
 
@@ -73,9 +83,8 @@ export function digest(username: string, password: string, send: Send): Send {
     return { challenge, signer, used: recall(used, pair, MAX_NONCES, () => ({ count: 0 })) };
   }
 
-  /** Decides what signs the next call. */
-  function conclude(response: Response, session: Session, isFresh: boolean, origin: Origin): void {
-    // Without a challenge it is a role that is missing.
+  function keepForNextCall(response: Response, session: Session, isFresh: boolean, origin: Origin): void {
+    // Without a challenge a role is missing.
     const isAccepted = response.status !== 401 || !response.headers.has("www-authenticate");
     const nonce = nextNonce(response);
     const challenge = challengeOf(response);
@@ -126,7 +135,7 @@ export function digest(username: string, password: string, send: Send): Send {
       const isNonceAtFault = !isFresh || challenge?.stale; // a kept one may have ended
       const mayAnswer = isNonceAtFault && !isStream(body) && sent < MAX_REQUESTS;
       if (!challenge || !mayAnswer) {
-        if (session) conclude(response, session, isFresh, origin);
+        if (session) keepForNextCall(response, session, isFresh, origin);
         return response;
       }
       session = open(challenge, origin);
@@ -135,7 +144,7 @@ export function digest(username: string, password: string, send: Send): Send {
   };
 }
 
-/** Or removes what an earlier try has set. */
+/** Or removes what an earlier try set. */
 function sign({ url, method, headers }: Call, session: Session | undefined, body: Uint8Array | undefined): void {
   if (!session) return headers.delete("authorization");
   const { signer, used } = session;

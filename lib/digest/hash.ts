@@ -14,7 +14,7 @@ export function hexDigest(name: HashName, data: string | Uint8Array): string {
   }
 }
 
-/** The bytes of a byte string, whose characters, U+0000 to U+00FF, are a byte each. */
+/** A byte for each character, U+0000 to U+00FF. */
 export function bytesOf(byteString: string): Uint8Array {
   return Uint8Array.from(byteString, (character) => character.charCodeAt(0));
 }

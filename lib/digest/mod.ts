@@ -1,6 +1,5 @@
 /**
- * HTTP Digest authentication over the built-in fetch, for any server: RFC 7616, 2617 and 2069 with MD5, SHA-256 and
- * SHA-512-256. Begin with {@linkcode createDigestFetch}.
+ * HTTP Digest authentication over the built-in fetch, for any server. Begin with {@linkcode createDigestFetch}.
  *
  * @module
  */

@@ -42,7 +42,7 @@ function redirected(call: Call, status: number, url: URL): Call {
   return { ...call, url, method: "GET", body: null };
 }
 
-/** What led to a connection never made was answered, and must not be sent again as if it were not. */
+/** What led to a connection never made was answered, and must not be sent again. */
 function afterRedirect({ method, url }: Call, error: unknown): unknown {
   if (isGetOrHead(method) || connectionFailure(error) !== "never made") return error;
   const target = `${method} ${url.origin}${url.pathname}`;
