@@ -1,18 +1,13 @@
 import { listOf, memberOf, parseJson, readText, textOf } from "./json.ts";
 
 /** Properties of an `AtlasError`. */
-export interface AtlasErrorFacts {
-  code?: string | undefined;
-  detail?: string | undefined;
-  reason?: string | undefined;
-  parameters?: unknown[] | undefined;
-  fields?: { field: string; description: string }[] | undefined;
-  hint?: string | undefined;
-}
+export type AtlasErrorFacts = {
+  [Name in "code" | "detail" | "reason" | "parameters" | "fields" | "hint"]?: AtlasError[Name] | undefined;
+};
 
 const MAX_DETAIL = 500; // characters
 
-/** A call that the server refused: its message says why, and what to do about it, in one line. Credentials are masked. */
+/** A refusal: its message says in one line why, and what to do about it. Credentials are masked. */
 export class AtlasError extends Error {
   override get name(): string {
     return "AtlasError";
@@ -22,7 +17,7 @@ export class AtlasError extends Error {
   declare status: number;
   /** Atlas's `errorCode`, OAuth's `error` or the header `X-Error-Code`: `IP_ADDRESS_NOT_ON_ACCESS_LIST`. */
   declare code?: string;
-  /** What went wrong, in the server's words. */
+  /** In the server's words. */
   declare detail?: string;
   /** The status in words. */
   declare reason?: string;
@@ -32,7 +27,7 @@ export class AtlasError extends Error {
   declare fields?: { field: string; description: string }[];
   /** What to do about it. */
   declare hint?: string;
-  /** Not enumerable; its body has been read. */
+  /** Not enumerable, and read. */
   declare response: Response;
 
   /** Made by `ensureOk` and `paginate`. */
@@ -54,7 +49,7 @@ export class AtlasError extends Error {
  * The response if its status is 200 to 299.
  *
  * @param response Of a fetch, awaited or not
- * @throws {AtlasError} for any other status, with what the body says: at most 256 KiB of it are read
+ * @throws {AtlasError} for any other, with what the first 256 KiB of the body say
  */
 export async function ensureOk(response: Response | Promise<Response>): Promise<Response> {
   const answer = await response;
@@ -62,7 +57,7 @@ export async function ensureOk(response: Response | Promise<Response>): Promise<
   throw await atlasError(answer);
 }
 
-/** The error that a response stands for. Reads its body. */
+/** Reads the body. */
 export async function atlasError(response: Response, place?: string): Promise<AtlasError> {
   const { text } = await readText(response);
   const json = parseJson(text, (_name, value) => typeof value === "string" ? masked(value) : value);
@@ -81,7 +76,7 @@ export async function atlasError(response: Response, place?: string): Promise<At
   return new AtlasError(response, facts, place);
 }
 
-/** Of a page its title, else what stands before the first tag. */
+/** A page's title, else what stands before the first tag. */
 function plainText(text: string): string {
   const words = /(?:<title[^<>]*>|^)\s*([^\s<][^<]*)/i.exec(text)?.[1] ?? "";
   return masked(words).slice(0, MAX_DETAIL).trim();
@@ -109,7 +104,7 @@ export function inOneLine(text: string): string {
   return text.replace(/[\s\p{C}]+/gu, " ").trim();
 }
 
-/** Servers may quote what they refuse: all after a scheme goes if it may hold credentials. */
+/** Servers may quote what they refuse: after a scheme all goes if it may hold credentials. */
 function masked(text: string): string {
   const known = text.replace(/(eyJ|mdb_sa_sk_)[\w.-]+/g, "***");
   const [words = "", scheme] = /^[^]*?(basic|bearer|digest)/i.exec(known) ?? [];

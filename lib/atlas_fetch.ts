@@ -11,13 +11,10 @@ export type AtlasFetch = (input: string | URL | Request, init?: AtlasRequestInit
 
 /** What fetch takes, and more. */
 export interface AtlasRequestInit extends RequestInit {
-  /**
-   * `"2024-08-05"`, `"preview"`: for this call.
-   * @default {that of createAtlasFetch}
-   */
+  /** @default {that of createAtlasFetch} */
   version?: string | undefined;
   /**
-   * `"gzip"` for log downloads, which fetch does not decompress.
+   * Such as `"gzip"`, which fetch does not decompress.
    * @default {"json"}
    */
   format?: "json" | "csv" | "gzip" | undefined;
@@ -37,41 +34,32 @@ export interface ServiceAccount {
   clientId: string;
   /** `mdb_sa_sk_...` */
   clientSecret: string;
-  /** Shares the access token between processes. */
+  /** Shares the token between processes. */
   tokenStore?: TokenStore | undefined;
 }
 
-/** An access token minted elsewhere: it lives an hour and cannot be renewed. */
+/** An access token minted elsewhere: it lives an hour. */
 export interface AccessToken {
   accessToken: string;
 }
 
 /** Options of `createAtlasFetch`. */
 export interface AtlasFetchOptions {
-  /**
-   * Who calls.
-   * @default {from the environment, read at the first request}
-   */
+  /** @default {those of the environment, read at the first request} */
   credentials?: ApiKey | ServiceAccount | AccessToken | undefined;
   /**
-   * Where Atlas is: an origin, with or without `/api/atlas/v2`. Credentials go nowhere else.
+   * An origin, with or without `/api/atlas/v2`. Credentials go nowhere else.
    * @default {"https://cloud.mongodb.com"; with credentials of the environment MONGODB_ATLAS_BASE_URL}
    */
   baseUrl?: string | URL | undefined;
   /**
-   * `YYYY-MM-DD`, `YYYY-MM-DD.upcoming` or `"preview"`. The newest version of a resource not after the date answers.
+   * `YYYY-MM-DD`, `YYYY-MM-DD.upcoming` or `"preview"`. The newest version not after the date answers.
    * @default {"2025-03-12"}
    */
   version?: string | undefined;
-  /**
-   * How to retry; `false`: not at all.
-   * @default {{ limit: 2, maxDelay: 60_000 }}
-   */
+  /** @default {{ limit: 2, maxDelay: 60_000 }} */
   retry?: RetryOptions | false | undefined;
-  /**
-   * Sends the requests.
-   * @default {globalThis.fetch, looked up at each request}
-   */
+  /** @default {globalThis.fetch, looked up at each request} */
   fetch?: Fetch | undefined;
 }
 
@@ -80,7 +68,6 @@ const DEFAULT_BASE_URL = "https://cloud.mongodb.com";
 const DEFAULT_VERSION = "2025-03-12"; // serves nearly all operations
 const API_PATH = "/api/atlas/v2";
 
-/** Where calls go, and what signs them. */
 interface Atlas {
   origin: string;
   send: Send;
@@ -93,13 +80,12 @@ export const atlasFetch: AtlasFetch = /* @__PURE__ */ createAtlasFetch();
  * A fetch for the MongoDB Atlas Administration API.
  *
  * `"/groups"` and `"groups"` stand below `/api/atlas/v2`, where it asks for a versioned media type; `"/api/..."` from the
- * origin; a full URL as it is. A string body goes as `application/json`. Your own `Accept` and `Content-Type` win. All that
- * the server answers is returned: `ensureOk` makes errors of it.
+ * origin; a full URL as it is. A string body goes as `application/json`. Your own `Accept` and `Content-Type` win. A refusal
+ * is returned: `ensureOk` makes an error of it.
  *
  * @param options
- * @throws {TypeError} for an unknown option, and for credentials, a base URL or a version that cannot be right. Calls reject
- * with one, before anything is sent, for another origin, an `Authorization` header, an unknown version or format, and an
- * environment without credentials
+ * @throws {TypeError} for options that cannot be right. Calls reject with one for another origin, an `Authorization` header,
+ * an unknown version or format, and an environment without credentials
  * @throws {RangeError} for retry options out of range
  *
  * @example
@@ -141,13 +127,17 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
 
   const enter = door((call) => {
     const { url, headers, body } = unsigned(call);
-    assertOrigin(url, connected().origin);
+    const { origin } = connected();
+    if (url.origin !== origin) {
+      const way = "Use plain fetch, or set baseUrl";
+      throw new TypeError(`Cannot send Atlas credentials to ${url.origin}: they are for ${origin}. ${way}`);
+    }
     if (!headers.has("accept")) {
       const isVersioned = `${url.pathname}/`.startsWith(`${API_PATH}/`);
       const { version = defaultVersion, format }: AtlasRequestInit = call;
       headers.set("accept", isVersioned ? mediaType(version, format) : "application/json");
     }
-    // fetch would say text/plain, which Atlas refuses.
+    // Atlas refuses text/plain, as fetch has it.
     if (typeof body === "string" && !headers.has("content-type")) headers.set("content-type", "application/json");
     return send(call);
   }, (path) => resolve(path, connected().origin));
@@ -168,23 +158,15 @@ function assertOptions(options: AtlasFetchOptions): void {
   throw new TypeError("Cannot use the option retry: it is an object such as { limit: 2 }, or false");
 }
 
-/** The origin of a base URL, which may end in the path of the API. */
+/** The origin of a URL without user name, query or fragment, which may end in the path of the API. */
 function originOf(baseUrl: string | URL, name: string): string {
   const text = String(baseUrl);
   const url = URL.canParse(text) && new URL(text);
-  // No user name, query or fragment either.
   if (!url || url.href.replace(/\/(api\/atlas\/v2\/?)?$/, "") !== url.origin) {
     throw new TypeError(`Cannot use ${name}: it is not an origin such as ${DEFAULT_BASE_URL}`);
   }
   assertSecure(url);
   return url.origin;
-}
-
-function assertOrigin(url: URL, origin: string): void {
-  if (url.origin === origin) return;
-  throw new TypeError(
-    `Cannot send Atlas credentials to ${url.origin}: they are for ${origin}. Use plain fetch, or set baseUrl`,
-  );
 }
 
 function mediaType(version: string, format = "json"): string {
@@ -197,14 +179,13 @@ function mediaType(version: string, format = "json"): string {
   );
 }
 
-/** The URL of a path; a URL as it is. */
 function resolve(path: unknown, origin: string): string {
   const isText = typeof path === "string";
-  if (isText && /^https?:/i.test(path)) return path;
-  const isOtherUrl = isText && /^[a-z][a-z\d+.-]*:/i.test(path);
-  if (isOtherUrl || !isText) {
+  const isOtherScheme = isText && /^(?!https?:)[a-z][a-z\d+.-]*:/i.test(path);
+  if (!isText || isOtherScheme) {
     throw new TypeError(`Cannot call Atlas: give a path such as "/groups", or a URL of ${origin}`);
   }
+  if (/^https?:/i.test(path)) return path;
   const isOtherHost = /^[\\/]{2}/.test(path);
   if (isOtherHost) return new URL(origin).protocol + path;
   if (path.startsWith("/api/")) return origin + path;

@@ -5,24 +5,21 @@ import type { TokenSource } from "./token_source.ts";
 
 /** Options of `createBearerFetch`. */
 export interface BearerFetchOptions {
-  /** Such as `createTokenSource` makes. */
+  /** Of `createTokenSource`, or your own. */
   token: TokenSource;
-  /**
-   * Sends the requests.
-   * @default {globalThis.fetch, looked up at each request}
-   */
+  /** @default {globalThis.fetch, looked up at each request} */
   fetch?: Fetch | undefined;
 }
 
 /**
  * A fetch that sends `Authorization: Bearer` with a token from a source (RFC 6750 section 2.1).
  *
- * The token goes to whatever URL it is given, and over redirects as with fetch. A 401 is answered once with a renewed
- * token, unless it has an `X-Error-Code` (a role is missing), or the body is a stream.
+ * The token goes to any URL, and over redirects as with fetch. A 401 is answered once with a renewed token, unless it has an
+ * `X-Error-Code` (a role is missing), or the body is a stream.
  *
  * @param options
- * @throws {TypeError} if there is no token source. Calls reject with one for an `Authorization` header and for a token that
- * no header can hold; and with what the source throws
+ * @throws {TypeError} without a token source. Calls reject with one for an `Authorization` header and for a token that no
+ * header can hold; and with what the source throws
  */
 export function createBearerFetch(options: BearerFetchOptions): Fetch {
   const { token, fetch }: Partial<BearerFetchOptions> = options ?? {};
@@ -32,13 +29,13 @@ export function createBearerFetch(options: BearerFetchOptions): Fetch {
   return door((call) => send(unsigned(call)));
 }
 
-/** As a layer: it follows no redirects. */
+/** As a layer. */
 export function bearer(token: TokenSource, send: Send): Send {
   return async function sendBearer(call) {
     const { headers, body } = call;
     const signal = call.signal ?? undefined;
     const authorize = (token: string) => {
-      // Headers would throw too, with the token in the message.
+      // Headers would show it.
       if (!isToken(token)) throw new TypeError("Cannot use the access token: it is empty or no header can hold it");
       headers.set("authorization", `Bearer ${token}`);
     };

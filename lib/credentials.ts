@@ -2,7 +2,6 @@ import { assertCredential } from "./digest/authorization.ts";
 import { memberOf } from "./json.ts";
 import type { TokenStore } from "./token_source.ts";
 
-/** Who calls. */
 export interface Credentials {
   kind: "access token" | "service account" | "API key";
   /** Or the token. */
@@ -13,7 +12,7 @@ export interface Credentials {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The variables that credentials are read from: the first complete set counts. */
+/** The first complete set counts. */
 export const CREDENTIAL_VARIABLES: readonly (readonly string[])[] = [
   // The Atlas CLI's and Terraform's
   ["MONGODB_ATLAS_ACCESS_TOKEN"],
@@ -28,7 +27,6 @@ export const CREDENTIAL_VARIABLES: readonly (readonly string[])[] = [
 const API_KEY_OPTIONS = ["publicKey", "privateKey"];
 const CREDENTIAL_OPTIONS = [["accessToken"], ["clientId", "clientSecret"], API_KEY_OPTIONS];
 
-/** The credentials given as an option. */
 export function givenCredentials(given: object): Credentials {
   const isGiven = (name: string) => memberOf(given, name) !== undefined;
   const names = CREDENTIAL_OPTIONS.find((names) => names.some(isGiven)) ?? API_KEY_OPTIONS;
@@ -36,7 +34,7 @@ export function givenCredentials(given: object): Credentials {
   return { ...read(given, names), store: tokenStore };
 }
 
-/** The credentials of the environment. If there are none, what Deno throws without --allow-env goes first. */
+/** If there are none, what Deno throws without --allow-env goes first. */
 export function credentialsIn(env: Environment): Credentials {
   const denials = new Map<string, unknown>();
   const isSet = (name: string) => {
@@ -66,7 +64,6 @@ export function baseUrlIn(env: Environment): string | undefined {
   }
 }
 
-/** By their names in the options or the environment. */
 function read(source: object, names: readonly string[]): Credentials {
   const isServiceAccount = names.some((name) => /client/i.test(name));
   const [id = "", secret = ""] = names.map((name) => {

@@ -2,7 +2,7 @@ import { hideExchange } from "./digest/connection.ts";
 
 const MAX_LENGTH = 256 * 1024; // bytes
 
-/** At most 256 KiB of a body as text; if it breaks off, what came of it and the error. */
+/** At most 256 KiB of a body; if it breaks off, what came and the error. */
 export async function readText(response: Response): Promise<{ text: string; error?: unknown }> {
   const decoder = new TextDecoder();
   let text = "";
@@ -20,7 +20,6 @@ export async function readText(response: Response): Promise<{ text: string; erro
   return { text: text + decoder.decode() };
 }
 
-/** The value of a text, if it is JSON. */
 export function parseJson(text: string | undefined, reviver?: (name: string, value: unknown) => unknown): unknown {
   try {
     return JSON.parse(text ?? "", reviver);
@@ -29,18 +28,18 @@ export function parseJson(text: string | undefined, reviver?: (name: string, val
   }
 }
 
-/** A member of what may be an object. */
+/** Of what may be no object. */
 export function memberOf(value: unknown, name: string): unknown {
   return Object(value)[name];
 }
 
-/** A member that is a list. */
+/** A member, if it is a list. */
 export function listOf(value: unknown, name: string): unknown[] | undefined {
   const member = memberOf(value, name);
   return Array.isArray(member) ? member : undefined;
 }
 
-/** A member that is text, else "". */
+/** A member, if it is text, else "". */
 export function textOf(value: unknown, name: string): string {
   const member = memberOf(value, name);
   return typeof member === "string" ? member : "";

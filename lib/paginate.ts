@@ -9,8 +9,8 @@ const ANY_URL = "https://localhost"; // only the query of `next` counts
 /**
  * The items of a list, page by page as they arrive.
  *
- * It asks for 500 a page unless the query says otherwise, and takes only the query of `links[rel=next]`, so that no `next`
- * leads credentials elsewhere. It ends with a page without `next`, or with one that was asked for before.
+ * It asks for 500 a page unless told otherwise, and takes only the query of `links[rel=next]`, so that none leads credentials
+ * elsewhere. It ends with a page that has none, or one that was asked for before.
  *
  * @param fetch Such as `atlasFetch`
  * @param input As `fetch` takes it
@@ -56,7 +56,7 @@ export async function* paginate<T = unknown>(
   }
 }
 
-/** The same for every way to ask for the same page. */
+/** The same for all that ask for the same page. */
 export function canonical(query: string): string {
   const params = new URLSearchParams(query);
   params.delete("itemsPerPage");

@@ -1,6 +1,6 @@
 import { unlessAborted } from "./digest/call.ts";
 
-/** Waits some ms, or rejects with the signal's reason if that comes first. */
+/** Waits, unless the signal is aborted. */
 export async function pause(ms: number, signal: AbortSignal | null): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const wait = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));

@@ -3,15 +3,15 @@ import { connectionFailure, tellingError } from "./digest/connection.ts";
 import { followRedirects } from "./digest/redirect.ts";
 import { pause } from "./pause.ts";
 
-/** How often and how long. */
+/** Options of retrying. */
 export interface RetryOptions {
   /**
-   * Retries beyond the first try.
+   * How many retries.
    * @default {2}
    */
   limit?: number | undefined;
   /**
-   * The longest single wait, in ms. A `Retry-After` beyond it is not waited for.
+   * The longest wait, in ms. A longer `Retry-After` is not waited for.
    * @default {60_000}
    */
   maxDelay?: number | undefined;
@@ -19,15 +19,12 @@ export interface RetryOptions {
 
 /** Options of `createRetryFetch`. */
 export interface RetryFetchOptions extends RetryOptions {
-  /**
-   * Sends the requests.
-   * @default {globalThis.fetch, looked up at each request}
-   */
+  /** @default {globalThis.fetch, looked up at each request} */
   fetch?: Fetch | undefined;
 }
 
 const FIRST_DELAY = 1000; // ms
-const FIRST_DELAY_OF_429 = 10_000; // ms, as MongoDB advises
+const FIRST_DELAY_OF_429 = 10_000; // ms, by MongoDB's advice
 const MAX_TIMER = 2 ** 31 - 1; // ms; a longer one is due at once
 
 /**
@@ -38,13 +35,13 @@ const MAX_TIMER = 2 ** 31 - 1; // ms; a longer one is due at once
  * around a fetch that authenticates, so that each try is signed anew.
  *
  * @param options
- * @throws {RangeError} if `limit` is not a whole number from 0, or `maxDelay` not from 0 to 2147483647. A call whose
- * connection is lost for good rejects with fetch's error or, if it may have been executed, with a `TypeError` that says so
+ * @throws {RangeError} if `limit` is no whole number from 0, or `maxDelay` not from 0 to 2147483647. Calls reject as with
+ * fetch; a `TypeError` tells of one that may have been executed
  */
 export function createRetryFetch(options: RetryFetchOptions = {}): Fetch {
   const { fetch } = options;
   const send = retry(options, wire(fetch));
-  // The global fetch would not tell which request of a chain failed. A fetch that authenticates must see where it leads.
+  // The global fetch would not tell which request of a chain failed; one that authenticates must see where it leads.
   return door(fetch ? send : followRedirects(send, send));
 }
 
@@ -55,19 +52,19 @@ export function retry({ limit = 2, maxDelay = 60_000 }: RetryOptions, send: Send
     throw new RangeError(`Cannot retry: limit must be a whole number from 0, maxDelay 0 to ${MAX_TIMER} ms`);
   }
 
-  /** At random, lest calls come back as one wave. */
+  /** Lest calls come back as one wave. */
   function jittered(firstDelay: number, retries: number): number {
     return Math.random() * Math.min(firstDelay * 2 ** retries, maxDelay);
   }
 
-  /** In ms; undefined if there is to be no retry. */
+  /** In ms, if there is to be a retry. */
   function delayAfter(
     { status, headers, redirected }: Response,
     { method }: Call,
     retries: number,
   ): number | undefined {
     const isTransient = [429, 500, 502, 503, 504].includes(status);
-    // Before a redirect something may have been done.
+    // What redirected may have been executed.
     const isSafeToRepeat = isGetOrHead(method) || (status === 429 && !redirected);
     if (!isTransient || !isSafeToRepeat) return undefined;
     const asked = retryAfter(headers.get("retry-after") ?? "");
@@ -106,14 +103,14 @@ export function retry({ limit = 2, maxDelay = 60_000 }: RetryOptions, send: Send
   };
 }
 
-/** Without the URL that Deno puts before it. */
+/** Without Deno's URL. */
 function reasonOf(error: unknown): string {
   const { message, code } = tellingError(error);
   const words = String(message).replace(/^.*client error \(\w+\): |\..*/gs, "");
   return words || String(code);
 }
 
-/** `Retry-After` in ms from now (RFC 9110 section 10.2.3); NaN if it cannot be read. */
+/** `Retry-After` in ms (RFC 9110 section 10.2.3), or NaN. */
 export function retryAfter(value: string): number {
   if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000;
   // Date.parse reads more, and asctime's form as local time.

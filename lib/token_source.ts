@@ -6,10 +6,10 @@ import { utf8ByteString } from "./digest/hash.ts";
 import { isToken, memberOf, parseJson, readText } from "./json.ts";
 import { pause } from "./pause.ts";
 
-/** Gives an access token: a new one if the last ends soon or was refused. */
+/** Gives an access token, a new one if the last ends soon or was refused. */
 export type TokenSource = (options?: TokenRequest) => Promise<string>;
 
-/** Options of a `TokenSource`. */
+/** What a `TokenSource` is told. */
 export interface TokenRequest {
   /** The token that got a 401. */
   refused?: string | undefined;
@@ -17,7 +17,7 @@ export interface TokenRequest {
   signal?: AbortSignal | undefined;
 }
 
-/** Shares access tokens between processes. A Map works, since the value holds its expiry; so do Redis and Deno KV. */
+/** Shares access tokens between processes: a Map, since the value holds its expiry too, Redis, Deno KV. */
 export interface TokenStore {
   get(key: string): Promise<string | undefined> | string | undefined;
   set(key: string, value: string, expiresInSeconds: number): Promise<unknown> | unknown;
@@ -29,23 +29,17 @@ export interface TokenSourceOptions {
   clientId: string;
   /** `mdb_sa_sk_...` */
   clientSecret: string;
-  /**
-   * Where tokens are minted.
-   * @default {"https://cloud.mongodb.com/api/oauth/token"}
-   */
+  /** @default {"https://cloud.mongodb.com/api/oauth/token"} */
   tokenUrl?: string | URL | undefined;
   /** Atlas allows 50 mints a minute and 100 live tokens. */
   store?: TokenStore | undefined;
-  /**
-   * Sends the requests.
-   * @default {globalThis.fetch, looked up at each request}
-   */
+  /** @default {globalThis.fetch, looked up at each request} */
   fetch?: Fetch | undefined;
 }
 
 interface Token {
   token: string;
-  /** In ms since 1970. Stores have it as `end`. */
+  /** In ms since 1970. */
   expiresAt: number;
 }
 
@@ -62,8 +56,8 @@ const STORE_PATIENCE = 2000; // ms
  * throws, returns rubbish or is silent for 2 s is passed over.
  *
  * @param options
- * @throws {TypeError} if a credential is missing, holds a line break or NUL, or the id a colon. The source rejects with an
- * `AtlasError` if the mint is refused or brings no token, with a `TypeError` if the host does not answer
+ * @throws {TypeError} for a credential that cannot be right. The source rejects with an `AtlasError` if the mint is refused or
+ * brings no token, with a `TypeError` if the host does not answer
  */
 export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const { clientId, clientSecret, store, ...rest }: Partial<TokenSourceOptions> = options ?? {};
@@ -92,7 +86,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     return held = minted;
   }
 
-  /** Tries again by itself: whatever the calls that wait may do, nothing was done yet. */
+  /** Tries again whatever method waits: nothing was done yet. */
   async function mint(): Promise<Token> {
     const signal = AbortSignal.timeout(MAX_MINT_TIME);
     for (let retries = 0;; retries++) {
@@ -113,12 +107,12 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
 
   async function requestToken(signal: AbortSignal): Promise<Token> {
     const DEFAULT_LIFETIME = 3600; // seconds, as Atlas has it
-    const MAX_LIFETIME = 1e9; // seconds; a longer one overflows in stores
+    const MAX_LIFETIME = 1e9; // seconds; more overflows in stores
     const askedAt = Date.now();
     const response = await ensureOk(fetch(tokenUrl.href, {
       method: "POST",
       headers: {
-        // Not form-encoded, as RFC 6749 section 2.3.1 has it: Atlas wants `_` as it stands.
+        // Not form-encoded as in RFC 6749 section 2.3.1: Atlas wants `_` as it is.
         authorization: `Basic ${btoa(utf8ByteString(`${clientId}:${clientSecret}`))}`,
         accept: "application/json",
         "content-type": "application/x-www-form-urlencoded",
@@ -143,13 +137,12 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       renewal ??= { avoids: refused, result: renew(refused).finally(() => renewal = undefined) };
       const { avoids, result } = renewal;
       const { token } = await unlessAborted(result, signal);
-      // A renewal that began before the refusal may have brought just that token.
+      // A renewal from before the refusal may have brought just that token.
       if (token !== refused || avoids === refused) return token;
     }
   };
 }
 
-/** Others could read the credentials. */
 export function assertSecure({ protocol, host, hostname }: URL): void {
   const isLoopback = /^(localhost|.+\.localhost|127\.[\d.]+|\[::1])$/.test(hostname);
   if (protocol === "https:" || (protocol === "http:" && isLoopback)) return;
@@ -165,7 +158,7 @@ function readStored(value: string | undefined): Token | undefined {
   return isToken(token) && typeof end === "number" ? { token, expiresAt: end } : undefined;
 }
 
-/** Undefined if a store fails or takes too long. */
+/** What a store says, unless it fails or takes too long. */
 async function patiently<T>(ask: () => T | Promise<T>): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const silence = new Promise<undefined>((resolve) => timer = setTimeout(() => resolve(undefined), STORE_PATIENCE));
