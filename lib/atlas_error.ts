@@ -13,7 +13,6 @@ export class AtlasError extends Error {
     return "AtlasError";
   }
 
-  /** Such as 403. */
   declare status: number;
   /** Atlas's `errorCode`, OAuth's `error` or the header `X-Error-Code`: `IP_ADDRESS_NOT_ON_ACCESS_LIST`. */
   declare code?: string;
@@ -64,7 +63,7 @@ export async function atlasError(response: Response, place?: string): Promise<At
   const said = json === undefined ? text : json;
   const body = typeof said === "string" ? { detail: plainText(said) } : said;
   const code = textOf(body, "errorCode") || textOf(body, "error") || masked(response.headers.get("x-error-code") ?? "");
-  const facts = {
+  return new AtlasError(response, {
     code,
     detail: textOf(body, "detail") || textOf(body, "error_description"),
     reason: textOf(body, "reason"),
@@ -72,8 +71,7 @@ export async function atlasError(response: Response, place?: string): Promise<At
     fields: listOf(memberOf(body, "badRequestDetail"), "fields")
       ?.map((item) => ({ field: textOf(item, "field"), description: textOf(item, "description") })),
     hint: hintOf(response, code),
-  };
-  return new AtlasError(response, facts, place);
+  }, place);
 }
 
 /** A page's title, else what stands before the first tag. */
@@ -135,14 +133,12 @@ function hintOf({ status, url, headers }: Response, code: string): string | unde
 }
 
 function signInHint(challenge: string, url: string): string | undefined {
-  if (/\bstale *= *"?true/i.test(challenge)) return "Call again: the server did not know its own nonce any more";
+  if (/\bstale *= *"?true/i.test(challenge)) return "Call again: the server has forgotten its nonce";
   if (/\bdigest\b/i.test(challenge)) {
     const host = url && ` and that they belong to ${new URL(url).host}`;
     return `Check user name and password (of Atlas the public and the private key, or the access token)${host}: ` +
       "nobody was signed in";
   }
   if (/^bearer\b/i.test(challenge)) return "An access token may have ended: they live an hour";
-  return /\bbasic\b/i.test(challenge)
-    ? "This server wants Basic authentication, which plain fetch can send"
-    : undefined;
+  return /\bbasic\b/i.test(challenge) ? "This server wants Basic, which plain fetch can send" : undefined;
 }

@@ -20,11 +20,9 @@ export interface AtlasRequestInit extends RequestInit {
   format?: "json" | "csv" | "gzip" | undefined;
 }
 
-/** An Atlas API key, for Digest. */
+/** An Atlas API key: user name and password of Digest. */
 export interface ApiKey {
-  /** The user name. */
   publicKey: string;
-  /** The password. */
   privateKey: string;
 }
 
@@ -34,7 +32,6 @@ export interface ServiceAccount {
   clientId: string;
   /** `mdb_sa_sk_...` */
   clientSecret: string;
-  /** Shares the token between processes. */
   tokenStore?: TokenStore | undefined;
 }
 
@@ -53,7 +50,7 @@ export interface AtlasFetchOptions {
    */
   baseUrl?: string | URL | undefined;
   /**
-   * `YYYY-MM-DD`, `YYYY-MM-DD.upcoming` or `"preview"`. The newest version not after the date answers.
+   * `YYYY-MM-DD`, `YYYY-MM-DD.upcoming` or `"preview"`.
    * @default {"2025-03-12"}
    */
   version?: string | undefined;
@@ -65,7 +62,6 @@ export interface AtlasFetchOptions {
 
 const OPTIONS = ["credentials", "baseUrl", "version", "retry", "fetch"];
 const DEFAULT_BASE_URL = "https://cloud.mongodb.com";
-const DEFAULT_VERSION = "2025-03-12"; // serves nearly all operations
 const API_PATH = "/api/atlas/v2";
 
 interface Atlas {
@@ -73,7 +69,7 @@ interface Atlas {
   send: Send;
 }
 
-/** `createAtlasFetch()`: with the credentials of the environment, read at the first request. */
+/** `createAtlasFetch()`, which reads nothing before the first request. */
 export const atlasFetch: AtlasFetch = /* @__PURE__ */ createAtlasFetch();
 
 /**
@@ -98,7 +94,7 @@ export const atlasFetch: AtlasFetch = /* @__PURE__ */ createAtlasFetch();
  */
 export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
   assertOptions(options);
-  const { credentials, fetch, version: defaultVersion = DEFAULT_VERSION } = options;
+  const { credentials, fetch, version: defaultVersion = "2025-03-12" } = options;
   const baseUrl = options.baseUrl === undefined ? undefined : originOf(options.baseUrl, "baseUrl");
   mediaType(defaultVersion);
   const network = wire(fetch);
@@ -147,7 +143,7 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
   };
 }
 
-/** A misspelt option could mean another identity or another host. */
+/** A misspelt option could mean another identity or host. */
 function assertOptions(options: AtlasFetchOptions): void {
   for (const name of Object.keys(options)) {
     if (!OPTIONS.includes(name)) throw new TypeError(`Cannot use the option ${name}: there are ${OPTIONS.join(", ")}`);

@@ -29,7 +29,6 @@ export function createBearerFetch(options: BearerFetchOptions): Fetch {
   return door((call) => send(unsigned(call)));
 }
 
-/** As a layer. */
 export function bearer(token: TokenSource, send: Send): Send {
   return async function sendBearer(call) {
     const { headers, body } = call;

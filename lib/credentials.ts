@@ -14,13 +14,10 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The first complete set counts. */
 export const CREDENTIAL_VARIABLES: readonly (readonly string[])[] = [
-  // The Atlas CLI's and Terraform's
   ["MONGODB_ATLAS_ACCESS_TOKEN"],
   ["MONGODB_ATLAS_CLIENT_ID", "MONGODB_ATLAS_CLIENT_SECRET"],
   ["MONGODB_ATLAS_PUBLIC_API_KEY", "MONGODB_ATLAS_PRIVATE_API_KEY"],
-  // The Go SDK's and Terraform's
   ["MONGODB_ATLAS_PUBLIC_KEY", "MONGODB_ATLAS_PRIVATE_KEY"],
-  // MongoDB's tutorial's
   ["ATLAS_USER", "ATLAS_USER_KEY"],
 ];
 
@@ -30,8 +27,7 @@ const CREDENTIAL_OPTIONS = [["accessToken"], ["clientId", "clientSecret"], API_K
 export function givenCredentials(given: object): Credentials {
   const isGiven = (name: string) => memberOf(given, name) !== undefined;
   const names = CREDENTIAL_OPTIONS.find((names) => names.some(isGiven)) ?? API_KEY_OPTIONS;
-  const { tokenStore } = Object(given);
-  return { ...read(given, names), store: tokenStore };
+  return { ...read(given, names), store: Object(given).tokenStore };
 }
 
 /** If there are none, what Deno throws without --allow-env goes first. */
@@ -81,5 +77,6 @@ function read(source: object, names: readonly string[]): Credentials {
     assertCredential(name, value);
     return value;
   });
-  return { kind: isServiceAccount ? "service account" : names.length > 1 ? "API key" : "access token", id, secret };
+  const kind = names.length > 1 ? "API key" : "access token";
+  return { kind: isServiceAccount ? "service account" : kind, id, secret };
 }

@@ -33,19 +33,18 @@ export function memberOf(value: unknown, name: string): unknown {
   return Object(value)[name];
 }
 
-/** A member, if it is a list. */
 export function listOf(value: unknown, name: string): unknown[] | undefined {
   const member = memberOf(value, name);
   return Array.isArray(member) ? member : undefined;
 }
 
-/** A member, if it is text, else "". */
+/** Or "". */
 export function textOf(value: unknown, name: string): string {
   const member = memberOf(value, name);
   return typeof member === "string" ? member : "";
 }
 
-/** Whether a header can hold a token (RFC 6750 section 2.1). */
+/** RFC 6750 section 2.1. */
 export function isToken(value: unknown): value is string {
   return typeof value === "string" && /^[\x21-\x7e]+$/.test(value);
 }

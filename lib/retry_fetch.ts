@@ -45,7 +45,6 @@ export function createRetryFetch(options: RetryFetchOptions = {}): Fetch {
   return door(fetch ? send : followRedirects(send, send));
 }
 
-/** As a layer. */
 export function retry({ limit = 2, maxDelay = 60_000 }: RetryOptions, send: Send): Send {
   const isInRange = Number.isInteger(limit) && limit >= 0 && maxDelay >= 0 && maxDelay <= MAX_TIMER;
   if (!isInRange) {

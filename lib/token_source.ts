@@ -25,9 +25,7 @@ export interface TokenStore {
 
 /** Options of `createTokenSource`. */
 export interface TokenSourceOptions {
-  /** `mdb_sa_id_...` */
   clientId: string;
-  /** `mdb_sa_sk_...` */
   clientSecret: string;
   /** @default {"https://cloud.mongodb.com/api/oauth/token"} */
   tokenUrl?: string | URL | undefined;
@@ -95,12 +93,11 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
         return await unlessAborted(requestToken(signal), signal);
       } catch (cause) {
         const isUnanswered = signal.aborted || connectionFailure(cause) !== undefined;
-        const isTransient = isUnanswered || (cause instanceof AtlasError && [502, 503, 504].includes(cause.status));
+        const isBusy = cause instanceof AtlasError && [502, 503, 504].includes(cause.status);
         const isLast = signal.aborted || retries === MAX_MINT_RETRIES;
-        if (isUnanswered && isLast) {
-          throw new TypeError(`Cannot get an access token: ${tokenUrl.host} did not answer`, { cause });
-        }
-        if (!isTransient || isLast) throw cause;
+        if ((isUnanswered || isBusy) && !isLast) continue;
+        if (!isUnanswered) throw cause;
+        throw new TypeError(`Cannot get an access token: ${tokenUrl.host} did not answer`, { cause });
       }
     }
   }

@@ -118,11 +118,11 @@ test("AtlasError says what other challenges of a 401 mean", async () => {
   assert.equal(await hintOf(undefined), ended);
   assert.equal(await hintOf("Bearer"), ended);
   assert.equal(await hintOf('bearer realm="x", error="invalid_token"'), ended);
-  const basic = "This server wants Basic authentication, which plain fetch can send";
+  const basic = "This server wants Basic, which plain fetch can send";
   assert.equal(await hintOf('Basic realm="x"'), basic);
   assert.equal(await hintOf('basic realm="x", Negotiate'), basic);
   assert.equal(await hintOf("Negotiate"), undefined);
-  const stale = "Call again: the server did not know its own nonce any more";
+  const stale = "Call again: the server has forgotten its nonce";
   for (const value of ["true", '"TRUE"']) {
     assert.equal(await hintOf(`Digest realm="x", nonce="n", stale=${value}`), stale);
   }

@@ -118,7 +118,7 @@ const MISTAKES: [mistake: string, make: () => unknown, message: string | RegExp]
       const { fetch } = createRecorder(() => challenged('Basic realm="Camera"'));
       return ensureOk(createDigestFetch({ username: "ada", password: "lovelace", fetch })("http://192.0.2.1/"));
     },
-    "AtlasError: 401 at /: who are you?. This server wants Basic authentication, which plain fetch can send",
+    "AtlasError: 401 at /: who are you?. This server wants Basic, which plain fetch can send",
   ],
   [
     "no user name",

@@ -72,7 +72,6 @@ export function createDigestFetch(options: DigestFetchOptions): Fetch {
   return door((call) => send(unsigned(call)));
 }
 
-/** As a layer. */
 export function digest(username: string, password: string, send: Send): Send {
   const origins = new Map<string, Origin>();
 
