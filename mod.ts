@@ -1,5 +1,5 @@
 /**
- * fetch for the MongoDB Atlas Administration API, and for any server that wants Digest authentication.
+ * fetch for the MongoDB Atlas Administration API, and for any server that wants Digest.
  *
  * @example
  * ```ts no-eval

@@ -6,7 +6,7 @@ import { followRedirects } from "./digest/redirect.ts";
 import { retry, type RetryOptions } from "./retry_fetch.ts";
 import { assertSecure, createTokenSource, type TokenStore } from "./token_source.ts";
 
-/** A fetch for Atlas: it takes paths too, and a version and a format. */
+/** A fetch for Atlas, which takes paths too. */
 export type AtlasFetch = (input: string | URL | Request, init?: AtlasRequestInit) => Promise<Response>;
 
 /** What fetch takes, and more. */
@@ -64,11 +64,6 @@ const OPTIONS = ["credentials", "baseUrl", "version", "retry", "fetch"];
 const DEFAULT_BASE_URL = "https://cloud.mongodb.com";
 const API_PATH = "/api/atlas/v2";
 
-interface Atlas {
-  origin: string;
-  send: Send;
-}
-
 /** `createAtlasFetch()`, which reads nothing before the first request. */
 export const atlasFetch: AtlasFetch = /* @__PURE__ */ createAtlasFetch();
 
@@ -89,7 +84,7 @@ export const atlasFetch: AtlasFetch = /* @__PURE__ */ createAtlasFetch();
  * import { createAtlasFetch } from "atlas-fetch";
  *
  * const atlasFetch = createAtlasFetch({ credentials: { publicKey: "...", privateKey: "..." } });
- * const response = await atlasFetch("/groups", { version: "2023-01-01" });
+ * await atlasFetch("/groups", { version: "2023-01-01" });
  * ```
  */
 export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
@@ -99,7 +94,7 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
   mediaType(defaultVersion);
   const network = wire(fetch);
 
-  function connect({ kind, id, secret, store }: Credentials, origin: string): Atlas {
+  function connect({ kind, id, secret, store }: Credentials, origin: string) {
     if (kind === "API key") return { origin, send: digest(id, secret, network) };
     const tokenUrl = `${origin}/api/oauth/token`;
     const token = kind === "access token"
@@ -108,7 +103,7 @@ export function createAtlasFetch(options: AtlasFetchOptions = {}): AtlasFetch {
     return { origin, send: bearer(token, network) };
   }
 
-  function connectFromEnvironment(): Atlas {
+  function connectFromEnvironment() {
     const env = globalThis.process?.env ?? {}; // a Worker may have none
     const found = credentialsIn(env);
     return connect(found, baseUrl ?? originOf(baseUrlIn(env) || DEFAULT_BASE_URL, "MONGODB_ATLAS_BASE_URL"));

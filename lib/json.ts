@@ -20,9 +20,9 @@ export async function readText(response: Response): Promise<{ text: string; erro
   return { text: text + decoder.decode() };
 }
 
-export function parseJson(text: string | undefined, reviver?: (name: string, value: unknown) => unknown): unknown {
+export function parseJson(text: string, reviver?: (name: string, value: unknown) => unknown): unknown {
   try {
-    return JSON.parse(text ?? "", reviver);
+    return JSON.parse(text, reviver);
   } catch {
     return undefined;
   }

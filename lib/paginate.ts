@@ -7,7 +7,7 @@ import { listOf, memberOf, parseJson, textOf } from "./json.ts";
 const ANY_URL = "https://localhost"; // only the query of `next` counts
 
 /**
- * The items of a list, page by page as they arrive.
+ * The items of a list, page by page.
  *
  * It asks for 500 a page unless told otherwise, and takes only the query of `links[rel=next]`, so that none leads credentials
  * elsewhere. It ends with a page that has none, or one that was asked for before.

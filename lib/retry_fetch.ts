@@ -88,11 +88,8 @@ export function retry({ limit = 2, maxDelay = 60_000 }: RetryOptions, send: Send
         const failure = signal?.aborted ? undefined : connectionFailure(error);
         const mayBeExecuted = failure === "lost" && call.isSent && !isGetOrHead(method);
         if (mayBeExecuted) {
-          const target = `${method} ${url.origin}${url.pathname}`;
-          throw new TypeError(
-            `Connection lost: ${target} may have been executed (${reasonOf(error)}). Look before you send it again`,
-            { cause: error },
-          );
+          const said = `${method} ${url.origin}${url.pathname} may have been executed (${reasonOf(error)})`;
+          throw new TypeError(`Connection lost: ${said}. Look before you send it again`, { cause: error });
         }
         if (!failure || isLast) throw error;
         delay = jittered(FIRST_DELAY, retries);

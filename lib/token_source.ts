@@ -150,7 +150,7 @@ function serves({ token, expiresAt }: Token, refused?: string): boolean {
   return token !== refused && expiresAt - Date.now() > RENEWED_BEFORE_END;
 }
 
-function readStored(value: string | undefined): Token | undefined {
+function readStored(value = ""): Token | undefined {
   const { token, end }: { token?: unknown; end?: unknown } = Object(parseJson(value));
   return isToken(token) && typeof end === "number" ? { token, expiresAt: end } : undefined;
 }

@@ -49,7 +49,8 @@ const MAX_NONCES = 64;
  *
  * The first call takes two round trips, a later one only one. A 401 that cannot be answered is returned. Redirects to
  * another origin go unsigned. A stream or a body over 16 KiB waits until a bodyless GET has brought a challenge. A GET or
- * HEAD whose connection is lost is sent once more. Of a Request URL, method, headers, body, signal and redirect count.
+ * HEAD whose connection is lost is sent once more. Of a Request only URL, method, headers, body, signal and redirect
+ * count.
  *
  * @param options
  * @throws {TypeError} if a credential is missing or holds CR, LF or NUL. Calls reject with one for an `Authorization`
