@@ -9,10 +9,12 @@ const MAX_DETAIL = 500; // characters
 
 /** A refusal: its message says in one line why, and what to do about it. Credentials are masked. */
 export class AtlasError extends Error {
+  /** `"AtlasError"` */
   override get name(): string {
     return "AtlasError";
   }
 
+  /** Of the response. */
   declare status: number;
   /** Atlas's `errorCode`, OAuth's `error` or the header `X-Error-Code`: `IP_ADDRESS_NOT_ON_ACCESS_LIST`. */
   declare code?: string;

@@ -11,7 +11,10 @@ export type AtlasFetch = (input: string | URL | Request, init?: AtlasRequestInit
 
 /** What fetch takes, and more. */
 export interface AtlasRequestInit extends RequestInit {
-  /** @default {that of createAtlasFetch} */
+  /**
+   * For this call.
+   * @default {that of createAtlasFetch}
+   */
   version?: string | undefined;
   /**
    * Such as `"gzip"`, which fetch does not decompress.
@@ -20,9 +23,11 @@ export interface AtlasRequestInit extends RequestInit {
   format?: "json" | "csv" | "gzip" | undefined;
 }
 
-/** An Atlas API key: user name and password of Digest. */
+/** An Atlas API key, for Digest. */
 export interface ApiKey {
+  /** The user name. */
   publicKey: string;
+  /** The password. */
   privateKey: string;
 }
 
@@ -32,17 +37,22 @@ export interface ServiceAccount {
   clientId: string;
   /** `mdb_sa_sk_...` */
   clientSecret: string;
+  /** Shares the token between processes. */
   tokenStore?: TokenStore | undefined;
 }
 
-/** An access token minted elsewhere: it lives an hour. */
+/** An access token minted elsewhere. */
 export interface AccessToken {
+  /** It lives an hour, and is not renewed. */
   accessToken: string;
 }
 
 /** Options of `createAtlasFetch`. */
 export interface AtlasFetchOptions {
-  /** @default {those of the environment, read at the first request} */
+  /**
+   * Who calls.
+   * @default {from the environment, read at the first request}
+   */
   credentials?: ApiKey | ServiceAccount | AccessToken | undefined;
   /**
    * An origin, with or without `/api/atlas/v2`. Credentials go nowhere else.
@@ -54,9 +64,15 @@ export interface AtlasFetchOptions {
    * @default {"2025-03-12"}
    */
   version?: string | undefined;
-  /** @default {{ limit: 2, maxDelay: 60_000 }} */
+  /**
+   * `false`: one try.
+   * @default {{ limit: 2, maxDelay: 60_000 }}
+   */
   retry?: RetryOptions | false | undefined;
-  /** @default {globalThis.fetch, looked up at each request} */
+  /**
+   * Sends the requests.
+   * @default {globalThis.fetch, looked up at each request}
+   */
   fetch?: Fetch | undefined;
 }
 

@@ -7,7 +7,10 @@ import type { TokenSource } from "./token_source.ts";
 export interface BearerFetchOptions {
   /** Of `createTokenSource`, or your own. */
   token: TokenSource;
-  /** @default {globalThis.fetch, looked up at each request} */
+  /**
+   * Sends the requests.
+   * @default {globalThis.fetch, looked up at each request}
+   */
   fetch?: Fetch | undefined;
 }
 

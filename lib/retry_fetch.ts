@@ -19,7 +19,10 @@ export interface RetryOptions {
 
 /** Options of `createRetryFetch`. */
 export interface RetryFetchOptions extends RetryOptions {
-  /** @default {globalThis.fetch, looked up at each request} */
+  /**
+   * Sends the requests.
+   * @default {globalThis.fetch, looked up at each request}
+   */
   fetch?: Fetch | undefined;
 }
 

@@ -19,19 +19,29 @@ export interface TokenRequest {
 
 /** Shares access tokens between processes: a Map, since the value holds its expiry too, Redis, Deno KV. */
 export interface TokenStore {
+  /** The value of a key, if there is one. */
   get(key: string): Promise<string | undefined> | string | undefined;
+  /** It may be forgotten once it has expired. */
   set(key: string, value: string, expiresInSeconds: number): Promise<unknown> | unknown;
 }
 
 /** Options of `createTokenSource`. */
 export interface TokenSourceOptions {
+  /** `mdb_sa_id_...` */
   clientId: string;
+  /** `mdb_sa_sk_...` */
   clientSecret: string;
-  /** @default {"https://cloud.mongodb.com/api/oauth/token"} */
+  /**
+   * Where tokens are minted.
+   * @default {"https://cloud.mongodb.com/api/oauth/token"}
+   */
   tokenUrl?: string | URL | undefined;
-  /** Atlas allows 50 mints a minute and 100 live tokens. */
+  /** Shares the token: Atlas allows 50 mints a minute and 100 live tokens. */
   store?: TokenStore | undefined;
-  /** @default {globalThis.fetch, looked up at each request} */
+  /**
+   * Sends the requests.
+   * @default {globalThis.fetch, looked up at each request}
+   */
   fetch?: Fetch | undefined;
 }
 

@@ -10,8 +10,8 @@ import { build } from "esbuild";
  * only.
  */
 const LIMITS = [
-  { entry: "mod.ts", minified: 23_500, gzipped: 10_150 },
-  { entry: "lib/digest/mod.ts", minified: 10_550, gzipped: 4_850 },
+  { entry: "mod.ts", minified: 23_350, gzipped: 10_100 },
+  { entry: "lib/digest/mod.ts", minified: 10_450, gzipped: 4_800 },
 ];
 
 for (const { entry, minified, gzipped } of LIMITS) {

@@ -3,7 +3,9 @@ import { bytesOf, hexDigest, utf8ByteString } from "./hash.ts";
 
 /** What is signed, and with what. */
 export interface DigestRequest {
+  /** Sent as UTF-8. */
   username: string;
+  /** Hashed as UTF-8. */
   password: string;
   /** As sent. */
   method: string;
@@ -38,7 +40,6 @@ export function assertCredential(name: string, value: unknown): asserts value is
   if (/[\r\n\0]/.test(value)) throw new TypeError(`Cannot authenticate: ${name} holds a line break or NUL`);
 }
 
-/** Hashes once what all requests have in common. */
 export function createSigner(
   { realm, nonce, opaque, algorithm, hash, session, qop, userhash }: DigestChallenge,
   credentials: Pick<DigestRequest, "username" | "password" | "cnonce">,

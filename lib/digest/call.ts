@@ -72,7 +72,8 @@ export function wire(fetch: Fetch | undefined): Send {
 }
 
 export function copy(call: Call): Call {
-  return { ...call, headers: new Headers(call.headers) };
+  const { headers, body } = call;
+  return { ...call, headers: new Headers(headers), body: body instanceof Uint8Array ? body.slice() : body };
 }
 
 export function dropHeaders({ headers }: Call, names: RegExp): void {
@@ -101,7 +102,6 @@ export function parseUrl(input: string, base?: URL): URL {
   if (!url || !isHttp || url.username || url.password) {
     throw new TypeError("Cannot fetch: give an absolute HTTP URL without user name and password");
   }
-  // Setting a part costs as much as parsing.
   if (url.href.includes("#")) url.hash = "";
   const hasBareQuestionMark = url.href.endsWith("?") && !url.search;
   if (hasBareQuestionMark) url.search = "";
@@ -123,7 +123,6 @@ function parseHeaders(init: RequestInit["headers"]): Headers {
   }
 }
 
-/** As a Blob where it is read, since Node 20 follows no 307 with bytes. */
 async function readBody(
   body: NonNullable<RequestInit["body"]> | Request,
   { headers, signal }: Call,
@@ -138,10 +137,7 @@ async function readBody(
   const serialised = isRequest(body) ? body : new Response(body); // once, since FormData gets another boundary each time
   const type = isRequest(body) ? null : serialised.headers.get("content-type"); // first, or Bun forgets it
   if (type && !headers.has("content-type")) headers.set("content-type", type);
-  const bytes = new Uint8Array(await unlessAborted(serialised.arrayBuffer(), signal));
-  if (bytes.length === 0) return bytes; // Deno chunks an empty Blob
-  const blob = await new Response(bytes).blob(); // Bun gives it a type, which would be sent
-  return blob instanceof Blob ? new Blob([bytes]) : blob; // jsdom's own, which fetch does not know
+  return new Uint8Array(await unlessAborted(serialised.arrayBuffer(), signal));
 }
 
 /** Can be sent once. */

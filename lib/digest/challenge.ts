@@ -1,26 +1,34 @@
 import type { HashName } from "./hash.ts";
 
-/** A challenge (RFC 9110 section 11.6.1), with scheme and names in lower case. */
+/** A challenge (RFC 9110 section 11.6.1). */
 export interface Challenge {
+  /** In lower case. */
   scheme: string;
-  /** The first of a repeated one. */
+  /** By name in lower case; the first of a repeated one. */
   params: Readonly<Record<string, string>>;
+  /** In place of params. */
   token68?: string;
 }
 
 /** A Digest challenge that can be answered (RFC 7616 section 3.3). */
 export interface DigestChallenge {
+  /** What the password is for. */
   realm: string;
+  /** To be signed. */
   nonce: string;
+  /** To be sent back. */
   opaque?: string;
   /** As sent. */
   algorithm?: string;
+  /** Of the algorithm. */
   hash: HashName;
   /** `-sess`. */
   session: boolean;
   /** Absent in RFC 2069. */
   qop?: "auth" | "auth-int";
+  /** Only the nonce was refused. */
   stale: boolean;
+  /** The user name is hashed. */
   userhash: boolean;
 }
 
@@ -92,7 +100,7 @@ export function parseChallenges(header: string): Challenge[] {
   }
 }
 
-/** The Digest challenge to answer: the first with the strongest hash, of those that can be answered. */
+/** The first Digest challenge with the strongest hash that can be answered. */
 export function findDigestChallenge(challenges: readonly Challenge[]): DigestChallenge | undefined {
   const found = challenges.map(readDigest);
   const withHash = (name: HashName) => found.find((challenge) => challenge?.hash === name);

@@ -20,9 +20,14 @@ import { followRedirects } from "./redirect.ts";
 
 /** Options of `createDigestFetch`. */
 export interface DigestFetchOptions {
+  /** Sent as UTF-8. */
   username: string;
+  /** Never sent. */
   password: string;
-  /** @default {globalThis.fetch, looked up at each request} */
+  /**
+   * Sends the requests.
+   * @default {globalThis.fetch, looked up at each request}
+   */
   fetch?: Fetch | undefined;
 }
 
@@ -159,6 +164,7 @@ async function read(body: Call["body"]): Promise<Uint8Array> {
 
 function sizeOf(body: Call["body"]): number {
   if (typeof body === "string") return new TextEncoder().encode(body).length;
+  if (body instanceof Uint8Array) return body.length;
   return body && "size" in body ? body.size : 0;
 }
 

@@ -1,5 +1,5 @@
 /**
- * HTTP Digest authentication over the built-in fetch, for any server. Begin with {@linkcode createDigestFetch}.
+ * HTTP Digest authentication over the built-in fetch, for any server: begin with `createDigestFetch`.
  *
  * @module
  */
