@@ -131,7 +131,7 @@ function hintOf({ status, url, headers }: Response, code: string): string | unde
     return `Call again in ${seconds ? `${seconds} s` : "a minute"}${share}`;
   }
   const isSignedIn = status !== 401 || headers.has("x-error-code");
-  return isSignedIn ? undefined : signInHint(headers.get("www-authenticate") ?? "Bearer", url);
+  return isSignedIn ? undefined : signInHint(headers.get("www-authenticate") ?? "", url);
 }
 
 function signInHint(challenge: string, url: string): string | undefined {
@@ -141,6 +141,7 @@ function signInHint(challenge: string, url: string): string | undefined {
     return `Check user name and password (of Atlas the public and the private key, or the access token)${host}: ` +
       "nobody was signed in";
   }
-  if (/^bearer\b/i.test(challenge)) return "An access token may have ended: they live an hour";
+  const isOfToken = challenge === "" || /^bearer\b/i.test(challenge); // Atlas sends none then
+  if (isOfToken) return "An access token may have ended: they live an hour";
   return /\bbasic\b/i.test(challenge) ? "This server wants Basic, which plain fetch can send" : undefined;
 }
