@@ -15,7 +15,7 @@ import { ada } from "../digest_client.ts";
 import { type Seen, servingDigest } from "../digest_server.ts";
 
 /** What a client does, and what comes of it. */
-type Use = (fetch: Fetch, url: string) => Promise<unknown>;
+type Use = (fetch: Fetch, url: string, untilArrived: AbortSignal) => Promise<unknown>;
 
 const once = { limit: 1, delay: () => 1 };
 const large = "large ".repeat(4000);
@@ -91,8 +91,8 @@ const usesOfKy: Record<string, Use> = {
     await ky(`${url}/bytes`, { fetch, onDownloadProgress: ({ percent }) => told.push(percent) }).arrayBuffer();
     return told.at(-1);
   },
-  "ends at its timeout": (fetch, url) => nameOf(ky(`${url}/never`, { fetch, timeout: 100 })),
-  "is aborted": (fetch, url) => nameOf(ky(`${url}/never`, { fetch, signal: AbortSignal.timeout(100) })),
+  "ends at its timeout": (fetch, url) => nameOf(ky(`${url}/never`, { fetch, timeout: 500 })),
+  "is aborted": (fetch, url, untilArrived) => nameOf(ky(`${url}/never`, { fetch, signal: untilArrived })),
   "is aborted before": (fetch, url) => nameOf(ky(`${url}/echo`, { fetch, signal: AbortSignal.abort() })),
 };
 
@@ -135,8 +135,8 @@ const usesOfWretch: Record<string, Use> = {
     const middleware = retry({ delayTimer: 1, maxAttempts: 1 });
     return wretch(url).polyfills({ fetch }).middlewares([middleware]).get("/unavailable").text();
   },
-  "is aborted": (fetch, url) => {
-    return nameOf(wretch(url, { signal: AbortSignal.timeout(100) }).polyfills({ fetch }).get("/never").res());
+  "is aborted": (fetch, url, untilArrived) => {
+    return nameOf(wretch(url, { signal: untilArrived }).polyfills({ fetch }).get("/never").res());
   },
 };
 
@@ -191,8 +191,8 @@ const usesOfOctokit: Record<string, Use> = {
     const headers = { "if-none-match": "etag" };
     return request("GET /unchanged", { baseUrl: url, headers, request: { fetch } }).catch(({ status }) => status);
   },
-  "is aborted": (fetch, url) => {
-    return nameOf(request("GET /never", { baseUrl: url, request: { fetch, signal: AbortSignal.timeout(100) } }));
+  "is aborted": (fetch, url, untilArrived) => {
+    return nameOf(request("GET /never", { baseUrl: url, request: { fetch, signal: untilArrived } }));
   },
 };
 
@@ -233,9 +233,9 @@ const usesOfAxios: Record<string, Use> = {
     return axiosWith(fetch, url).get("/missing").catch(({ code, message, response }) => [code, message, response.data]);
   },
   "ends at its timeout": (fetch, url) =>
-    axiosWith(fetch, url).get("/never", { timeout: 100 }).catch(({ code }) => code),
-  "is aborted": (fetch, url) => {
-    return axiosWith(fetch, url).get("/never", { signal: AbortSignal.timeout(100) }).catch(({ code }) => code);
+    axiosWith(fetch, url).get("/never", { timeout: 500 }).catch(({ code }) => code),
+  "is aborted": (fetch, url, untilArrived) => {
+    return axiosWith(fetch, url).get("/never", { signal: untilArrived }).catch(({ code }) => code);
   },
 };
 
@@ -275,15 +275,17 @@ function told({ method, uri, headers, body }: Seen): Record<string, string | nul
 async function accountOf(use: Use, fetch: Fetch, isOpen: boolean): Promise<{ result: unknown; arrived: unknown[] }> {
   const asked = new Set<string>();
   const arrived: unknown[] = [];
+  const arrival = new AbortController(); // of what is never answered
   let result: unknown;
   async function answer(seen: Seen): Promise<Response> {
     const isFirst = !asked.has(seen.uri);
     asked.add(seen.uri);
     arrived.push(told(seen));
+    if (seen.uri === "/never") arrival.abort();
     return await answerTo(seen, isFirst);
   }
   await servingDigest(isOpen ? { open: answer } : { answer }, async ({ url }) => {
-    const text = JSON.stringify(await use(fetch, url));
+    const text = JSON.stringify(await use(fetch, url, arrival.signal));
     result = JSON.parse(text.replaceAll(url, "http://host")); // each server has a port of its own
   });
   return { result, arrived };
