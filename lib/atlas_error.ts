@@ -9,11 +9,6 @@ const MAX_DETAIL = 500; // characters
 
 /** A refusal: its message says in one line why, and what to do about it. Credentials are masked. */
 export class AtlasError extends Error {
-  /** `"AtlasError"` */
-  override get name(): string {
-    return "AtlasError";
-  }
-
   /** Of the response. */
   declare status: number;
   /** Atlas's `errorCode`, OAuth's `error` or the header `X-Error-Code`: `IP_ADDRESS_NOT_ON_ACCESS_LIST`. */
@@ -42,7 +37,7 @@ export class AtlasError extends Error {
     for (const [name, value] of Object.entries(facts)) {
       if (value) Object.assign(this, { [name]: value });
     }
-    Object.defineProperty(this, "response", { value: response });
+    Object.defineProperties(this, { name: { value: "AtlasError" }, response: { value: response } });
   }
 }
 
