@@ -28,7 +28,7 @@ interface Row {
   skipped: string[];
 }
 
-/** They judge what is built, or start the runtimes themselves: `npm run interop` runs them, once. */
+/** They judge what is built, start the runtimes themselves, or take long: `npm run interop` runs them, once. */
 const RUN_ONCE = [
   "cli_programs_test.ts",
   "cli_terminal_test.ts",
@@ -36,6 +36,7 @@ const RUN_ONCE = [
   "environments_test.ts",
   "failed_workers_test.ts",
   "fake_shapes_test.ts",
+  "many_calls_test.ts",
   "packaging_test.ts",
   "proxy_test.ts",
   "restricted_test.ts",
